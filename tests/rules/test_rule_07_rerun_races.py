@@ -8,6 +8,7 @@ from cerebro.core.model.task_run import Rank
 from cerebro.core.planning import planner
 from cordyna_core.contract.commands import RetryRun, RunTask
 from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.state_updates import InvocationRejected
 from world.scenarios import ReactionWorld, a_run
 
 EFFECTS = range(1, 12)
@@ -87,11 +88,29 @@ def test_retry_between_steps_of_a_rerun_awaits_its_upstream() -> None:
         met += 1
         world.handle(world.envelope(world.retry_command(command_id="retry"), CLIENT))
         assert not world.fact("b").is_live, effects
+        assert world.problems == ["rerun_under_way"], effects
         resume_rerun(200)
         world.reach("a", "completed", attempt=2, output="a2")
         assert world.commands[-1].task == "b"
         assert world.commands[-1].upstream["a"] == "a2"
     assert met > 1
+
+
+def test_retry_while_a_rerun_runs_names_what_it_runs() -> None:
+    """`b` failed before, and waits for the second attempt of `a` now; `c` has not failed."""
+    world = a_run("a  b<-a  c  d<-b,c", a="completed", b="error", c="completed").after(5)
+    world.publish(rerun_of(world, "a"), CLIENT)
+    refused = []
+    for tasks in ((), ("b",), ("c",)):
+        world.retry(*tasks)
+        answers = (m for m in reversed(world.published) if isinstance(m, InvocationRejected))
+        refused += [(problem.code, problem.path) for problem in next(answers).problems]
+    assert refused == [
+        ("rerun_under_way", ["b", "d"]),
+        ("rerun_under_way", ["b"]),
+        ("nothing_failed", None),
+    ]
+    assert ("b", 2) not in world.sent
 
 
 @pytest.mark.parametrize("effects", range(6, 18))

@@ -29,6 +29,7 @@ from cordyna_core.contract.refusals import (
     incident_closed,
     key_reused,
     nothing_failed,
+    rerun_under_way,
     run_cancelled,
     run_completed,
     snooze_problem,
@@ -280,5 +281,8 @@ def _problems_now(command: CancelRun | RetryRun, view: RunView) -> Sequence[Prob
     if view.cancelled:
         return [run_cancelled(view.task)]
     if not any(task.state == "error" for task in view.tasks):
-        return [nothing_failed()]
+        # A task that waits and has an attempt is one of a rerun.
+        waiting = (task for task in view.tasks if task.reason in ("waiting", "blocked"))
+        reruns = [task.task for task in waiting if task.attempt]
+        return [rerun_under_way(reruns) if reruns else nothing_failed()]
     return []

@@ -83,6 +83,8 @@ def _next_after_refusal(
         return f"{invoke_again(engine.run(run_id)).command} --new"
     if "unknown_task" in codes:
         return f"dyna show {run_id} --all"
+    if "rerun_under_way" in codes:
+        return f"dyna watch {run_id}"
     if "nothing_failed" in codes and tasks and engine.run(run_id).is_final:
         names = " ".join(f"--from {task}" for task in tasks)
         return f"dyna retry {run_id} {names} --downstream"

@@ -100,10 +100,11 @@ def reason_table() -> str:
             f"`{row.reason}`" if row.reason else "",
             row.meaning,
             {True: "yes", False: "no", None: ""}[row.is_retryable],
+            "yes" if row.is_reported else "",
         )
         for row in REASONS
     ]
-    return _table(("state", "reason", "meaning", "tried again"), rows)
+    return _table(("state", "reason", "meaning", "tried again", "a server may report it"), rows)
 
 
 _TABLES: Final[Mapping[str, Callable[[], str]]] = {

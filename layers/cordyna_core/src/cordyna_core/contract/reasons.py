@@ -6,13 +6,15 @@ derived from it.
 
 A row without `reason` describes a state by itself. A server may send a reason that is not in this
 table with an `error`: `reason_of` answers with the row of the state then, so a newer server never
-breaks an older reader.
+breaks an older reader. A reason that only cerebro gives is not taken from a server
+(docs/rules.md, rule 3).
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from cordyna_core.contract.base import State
+from cordyna_core.contract.views.run_end import LATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Reason:
         is_retryable: whether an attempt that ended so is tried again while the task has retries
             left; None: it did not fail.
         is_fixable: whether `dyna retry` makes sense once the cause is fixed.
+        is_reported: whether a task server may give it; else only cerebro does.
         meaning: for the documents.
         sentence: filled with `task`, `attempt`, `waits_for`, `blocked_by`, `reason`, `clock` (how
             long the one runs that ran out) and `error` (": type: message", or nothing).
@@ -50,6 +53,7 @@ class Reason:
     reason: str | None
     is_retryable: bool | None = None
     is_fixable: bool = False
+    is_reported: bool = False
     meaning: str
     sentence: str
     next_command: str
@@ -104,6 +108,7 @@ REASONS: Final = (
     Reason(
         state="queued",
         reason=None,
+        is_reported=True,
         meaning="its server has the command and is busy",
         sentence="{task} has been taken by its server ({attempt}), which is busy with other tasks.",
         next_command="dyna watch {run}",
@@ -113,6 +118,7 @@ REASONS: Final = (
     Reason(
         state="started",
         reason=None,
+        is_reported=True,
         meaning="its server runs it now",
         sentence="{task} is running ({attempt}).",
         next_command="dyna watch {run}",
@@ -122,6 +128,7 @@ REASONS: Final = (
     Reason(
         state="completed",
         reason=None,
+        is_reported=True,
         meaning="its server finished it",
         sentence="{task} completed ({attempt}).",
         next_command="dyna show {run}",
@@ -141,6 +148,7 @@ REASONS: Final = (
         reason="failed",
         is_retryable=True,
         is_fixable=True,
+        is_reported=True,
         meaning="the body failed",
         sentence="{task} failed ({attempt}){error}.",
         next_command="dyna logs {run} {task}",
@@ -151,6 +159,7 @@ REASONS: Final = (
         reason="failed_terminal",
         is_retryable=False,
         is_fixable=True,
+        is_reported=True,
         meaning="the body failed, and said that no further attempt can succeed",
         sentence="{task} failed ({attempt}) in a way that trying again does not fix{error}.",
         next_command="dyna logs {run} {task}",
@@ -185,6 +194,7 @@ REASONS: Final = (
         reason="run_timeout",
         is_retryable=True,
         is_fixable=True,
+        is_reported=True,
         meaning="started, but not finished until the run clock ran out",
         sentence="{task} was started ({attempt}) but did not finish within {clock}.",
         next_command="dyna logs {run} {task}",
@@ -196,6 +206,7 @@ REASONS: Final = (
         reason="worker_died",
         is_retryable=True,
         is_fixable=True,
+        is_reported=True,
         meaning="the process of the body ended without a result: out of memory, killed, its limit",
         sentence="{task} was started ({attempt}), but its worker died{error}.",
         next_command="dyna logs {run} {task}",
@@ -207,6 +218,7 @@ REASONS: Final = (
         reason="killed",
         is_retryable=True,
         is_fixable=True,
+        is_reported=True,
         meaning="its container was stopped while the body ran",
         sentence="{task} was started ({attempt}), but its container was stopped{error}.",
         next_command="dyna retry {run}",
@@ -227,6 +239,7 @@ REASONS: Final = (
         reason="refused",
         is_retryable=False,
         is_fixable=True,
+        is_reported=True,
         meaning="its server refused the command",
         sentence="{task} was refused by its server ({attempt}){error}.",
         next_command="dyna logs {run} {task}",
@@ -237,6 +250,7 @@ REASONS: Final = (
         reason=None,
         is_retryable=True,
         is_fixable=True,
+        is_reported=True,
         meaning="any other reason that a server gives",
         sentence="{task} failed ({attempt}), and its server says: {reason}{error}.",
         next_command="dyna logs {run} {task}",
@@ -251,6 +265,16 @@ def reason_of(state: State, reason: str | None) -> Reason:
     """Return the row of a state and reason; that of the state alone for a reason without a row."""
     row = _BY_STATE_AND_REASON.get((state, reason)) or _BY_STATE_AND_REASON.get((state, None))
     return row or _BY_STATE_AND_REASON[("pending", "waiting")]
+
+
+_ONLY_CEREBRO: Final = frozenset(
+    [LATE, *(row.reason for row in REASONS if row.reason is not None and not row.is_reported)]
+)
+
+
+def is_reserved(reason: str) -> bool:
+    """Return whether only cerebro gives this reason."""
+    return reason in _ONLY_CEREBRO
 
 
 def is_retryable(reason: str) -> bool:

@@ -6,10 +6,14 @@ a client that cannot read the answer (a bus without a log) derives the same ones
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.limits import SNOOZE_MAX_S
 from cordyna_core.contract.time import rfc3339
+
+NAMES_MAX: Final = 10
+"""Tasks that one refusal names."""
 
 
 def unknown_run(run_id: str) -> Problem:
@@ -39,6 +43,17 @@ def nothing_failed() -> Problem:
     """RetryRun of a run, or of tasks, without a permanent failure."""
     text = "there is nothing to retry: no task asked for has failed permanently"
     return Problem(code="nothing_failed", message=text)
+
+
+def rerun_under_way(names: Sequence[str]) -> Problem:
+    """RetryRun of tasks that a rerun runs again, so that none of them has failed for good."""
+    shown = ", ".join(map(repr, names[:NAMES_MAX])) + (", ..." if len(names) > NAMES_MAX else "")
+    text = f"there is nothing to retry now: a rerun (`dyna retry --downstream`) runs {shown} again"
+    return Problem(
+        code="rerun_under_way",
+        message=f"{text}: wait until the run ends, then retry what has failed",
+        path=list(names[:NAMES_MAX]),
+    )
 
 
 def tasks_not_in_run(names: Sequence[str]) -> Problem:

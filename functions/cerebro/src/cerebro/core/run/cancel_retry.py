@@ -4,7 +4,7 @@ Invariant: the ids of applied commands are stored with the run, so a repeated co
 every command is answered: applied, found applied, or refused (docs/rules.md, rules 7 and 8).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cerebro.core.effects import (
@@ -18,6 +18,7 @@ from cerebro.core.effects import (
 from cerebro.core.incidents.record import watch_run, watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import command_answer, run_state_changed
+from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.refusal import refuse
@@ -39,6 +40,7 @@ from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS
 from cordyna_core.contract.refusals import (
     not_your_run,
     nothing_failed,
+    rerun_under_way,
     run_cancelled,
     run_completed,
     tasks_not_in_run,
@@ -47,6 +49,18 @@ from cordyna_core.contract.refusals import (
 
 COMMANDS_PER_RUN_MAX: Final = 1_000
 """The ids of applied commands are stored with their run. A run can always be cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What a RetryRun has put, now or in an earlier delivery, and whether it has been applied.
+
+    `left_to_rerun`: the tasks that it asks for and a rerun runs again.
+    """
+
+    dispatched: dict[int, TaskRun]
+    is_applied: bool
+    left_to_rerun: list[str]
 
 
 async def cancel_run(envelope: Envelope) -> None:
@@ -162,7 +176,8 @@ async def _rerun(
 async def _retry_failed(
     envelope: Envelope, command: RetryRun, snapshot: RunSnapshot, command_id: str, cause: str
 ) -> None:
-    dispatched, is_applied = await _dispatch_failed(snapshot, command, command_id, cause)
+    begun = await _dispatch_failed(snapshot, command, command_id, cause)
+    dispatched, is_applied = begun.dispatched, begun.is_applied
     if not dispatched and not is_applied:
         run = await read_run(command.run_id)
         # Another delivery may have applied the command since the pages were read.
@@ -171,7 +186,9 @@ async def _retry_failed(
             await _refuse_cancelled(envelope, snapshot, cause=cause)
             return
         if not is_applied:
-            await refuse(envelope, run.task, [nothing_failed()])
+            reruns = begun.left_to_rerun
+            problem = rerun_under_way(reruns) if reruns else nothing_failed()
+            await refuse(envelope, run.task, [problem])
             return
     await _open_and_send(envelope, snapshot, command_id, cause, dispatched, is_applied=is_applied)
 
@@ -221,13 +238,11 @@ async def _check_end(run_id: str) -> None:
 
 async def _dispatch_failed(
     snapshot: RunSnapshot, command: RetryRun, command_id: str, cause: str
-) -> tuple[dict[int, TaskRun], bool]:
-    """Put the next attempt of what failed, unless the command has been applied.
-
-    Returns what this command put, now or in an earlier delivery, and whether it has been applied.
-    """
+) -> _Begun:
+    """Put the next attempt of what failed, unless the command has been applied."""
     is_applied = False
     dispatched: dict[int, TaskRun] = {}
+    left_to_rerun: list[str] = []
     # Those that a rerun made wait, which has not opened the run yet: it runs what needs them again.
     waiting: set[int] = set()
     for page in snapshot.plan.pages:
@@ -239,12 +254,16 @@ async def _dispatch_failed(
         is_applied = command_id in run.commands
         for index, stored in sorted(facts.items()):
             fact = stored
-            is_free = waiting.isdisjoint(snapshot.plan.tasks[index].awaits)
-            if not is_applied and is_free and _is_asked_for(snapshot, index, fact, command):
-                fact = await put_next_attempt(snapshot, index, fact, cause=cause)
+            task = snapshot.plan.tasks[index]
+            is_free = waiting.isdisjoint(task.awaits)
+            if _is_asked_for(task, command) and not is_applied:
+                if is_free and may_retry(fact):
+                    fact = await put_next_attempt(snapshot, index, fact, cause=cause)
+                elif index in waiting or may_retry(fact):
+                    left_to_rerun.append(task.name)
             if _may_leave(fact, cause):
                 dispatched[index] = fact
-    return dispatched, is_applied
+    return _Begun(dispatched, is_applied, left_to_rerun)
 
 
 def _may_leave(fact: TaskRun, cause: str) -> bool:
@@ -252,9 +271,8 @@ def _may_leave(fact: TaskRun, cause: str) -> bool:
     return is_own(fact, cause) and fact.rank != Rank.CANCELLED
 
 
-def _is_asked_for(snapshot: RunSnapshot, index: int, fact: TaskRun, command: RetryRun) -> bool:
-    task = snapshot.plan.tasks[index]
-    return may_retry(fact) and (not command.from_ or task.name in command.from_)
+def _is_asked_for(task: PlannedTask, command: RetryRun) -> bool:
+    return not task.is_join and (not command.from_ or task.name in command.from_)
 
 
 async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:

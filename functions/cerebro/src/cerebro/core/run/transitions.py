@@ -42,6 +42,7 @@ from typing import Any, Final
 from cerebro.core.expiry_errors import EXPIRY_ERRORS
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun, TimelineEntry, lattice
+from cerebro.core.run.reported_failure import reported_failure
 from cerebro.core.run.timeline import (
     END_STATES,
     attempt_timeline,
@@ -128,7 +129,6 @@ _UPDATES: Final = {
 SERVER_STATES: Final = frozenset(_UPDATES)
 """The states that a task server may report."""
 
-_NO_DESCRIPTION: Final = ErrorDescription(type="Error", message="the server gave no description")
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -231,8 +231,8 @@ def apply_update(
     if update.started_at is not None:
         fact = with_start(fact, update, by=by, before=at)
     if outcome is Rank.ERROR:
-        error = _output_too_large(size) if is_too_large else update.error or _NO_DESCRIPTION
-        return _failed_by(update, task, fact, error, by=by, at=at, cause=cause, now=now)
+        failure = _output_too_large(size) if is_too_large else reported_failure(update)
+        return _failed_by(update, task, fact, failure, by=by, at=at, cause=cause, now=now)
     completed = outcome is Rank.COMPLETED
     deadline = None
     if not completed:
@@ -256,14 +256,14 @@ def _failed_by(
     update: TaskStateChanged,
     task: PlannedTask,
     fact: TaskRun,
-    error: ErrorDescription,
+    failure: tuple[str, ErrorDescription],
     *,
     by: str,
     at: float,
     cause: str,
     now: float,
 ) -> TaskRun:
-    reason = (update.reason or "failed") if error.retryable else "failed_terminal"
+    reason, error = failure
     entry = TimelineEntry("error", reason, at, by, fact.attempt)
     back_off = back_off_s(task, fact.attempt, run_id=update.run_id)
     return _failed(fact, Rank.ERROR, entry, error, back_off, cause=cause, now=now)
@@ -389,9 +389,7 @@ def _output_ref(output: Any, size: int) -> str | None:
     return content_id("output", _to_json(output)) if size > MAX_INLINE_OUTPUT_BYTES else None
 
 
-def _output_too_large(size: int) -> ErrorDescription:
-    return ErrorDescription(
-        type="OutputTooLarge",
-        message=output_too_large(size),
-        retryable=False,
-    )
+def _output_too_large(size: int) -> tuple[str, ErrorDescription]:
+    message = output_too_large(size)
+    error = ErrorDescription(type="OutputTooLarge", message=message, retryable=False)
+    return "failed_terminal", error
