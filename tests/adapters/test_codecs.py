@@ -28,7 +28,7 @@ from cerebro.adapters.codecs import (
 from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
-from cerebro.core.run.transitions import MAX_INLINE_OUTPUT_BYTES
+from cerebro.core.run.new_facts import MAX_INLINE_OUTPUT_BYTES
 from cerebro.testing.examples import NOW, RUN, a_full_fact, a_plan
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.ids import derived_id

@@ -5,7 +5,7 @@ from dataclasses import replace
 from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.task_run import Rank
-from cerebro.core.run.transitions import begin_attempt, cancel_task_run
+from cerebro.core.run.new_facts import begin_attempt, cancel_task_run
 from cordyna_core.contract.base import ErrorDescription
 from world.scenarios import a_world
 

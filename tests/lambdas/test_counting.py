@@ -8,7 +8,7 @@ from cerebro.adapters.memory import MemoryStore
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry
-from cerebro.core.run.transitions import apply_update
+from cerebro.core.run.new_facts import apply_update
 from cerebro.lambdas.counting_ports import CountingBus, CountingStore, count_run, count_task
 from cerebro.lambdas.metrics import MetricsBuffer
 from cordyna_core.contract.base import Problem

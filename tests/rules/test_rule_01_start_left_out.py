@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.core.run.transitions import apply_update, begin_attempt, expire
+from cerebro.core.run.new_facts import apply_update, begin_attempt, expire
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc

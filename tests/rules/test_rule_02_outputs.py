@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.core.run.transitions import MAX_INLINE_OUTPUT_BYTES
+from cerebro.core.run.new_facts import MAX_INLINE_OUTPUT_BYTES
 from cordyna_core.contract.ids import CEREBRO
 from cordyna_core.contract.limits import MAX_OUTPUT_BYTES
 from world.scenarios import ReactionWorld, a_run

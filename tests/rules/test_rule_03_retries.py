@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebro.core.model.plan import PlannedTask
-from cerebro.core.run.transitions import back_off_s
+from cerebro.core.run.clocks import back_off_s
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.limits import MAX_ATTEMPT, MAX_RETRY_BACKOFF, MAX_RETRY_DELAY_S
 from cordyna_core.contract.state_updates import TaskStateChanged

@@ -10,7 +10,7 @@ from cerebro.core.messages import run_task
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.core.run.transitions import begin_attempt, wait_again
+from cerebro.core.run.new_facts import begin_attempt, wait_again
 from cerebro.simulator.accepted_outputs import AcceptedOutputs
 from cerebro.simulator.reference_messages import check_command
 from cerebro.simulator.unexpected import Unexpected

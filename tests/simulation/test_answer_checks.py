@@ -11,7 +11,7 @@ from cerebro.core.internal_messages import Tick
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
-from cerebro.core.run.transitions import begin_attempt
+from cerebro.core.run.new_facts import begin_attempt
 from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference import Reference

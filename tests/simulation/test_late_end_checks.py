@@ -9,7 +9,7 @@ from cerebro.core.effects import ReadTask, WriteTask
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.core.run.transitions import begin_attempt, wait_again
+from cerebro.core.run.new_facts import begin_attempt, wait_again
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler
 from cerebro.simulator.noted_effects import NOTED

@@ -14,7 +14,7 @@ from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.core.run.transitions import begin_attempt, complete_without_body
+from cerebro.core.run.new_facts import begin_attempt, complete_without_body
 from cerebro.simulator.answers import check_answer
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference import Reference

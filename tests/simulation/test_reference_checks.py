@@ -10,7 +10,7 @@ import pytest
 from cerebro.core.effects import WriteCachedResult, WriteRun
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.run import Run, RunSnapshot
-from cerebro.core.run.transitions import wait_again
+from cerebro.core.run.new_facts import wait_again
 from cerebro.simulator.faults import FaultInjector
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.handlers import SimulatedHandler

@@ -12,7 +12,7 @@ from cerebro.core.effects import WriteTask
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.core.run.transitions import begin_attempt, wait_again
+from cerebro.core.run.new_facts import begin_attempt, wait_again
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.reference_runs import check_run
 from cerebro.simulator.rerun_promises import RerunPromises

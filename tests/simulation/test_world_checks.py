@@ -12,7 +12,7 @@ from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.core.run.transitions import begin_attempt, expire
+from cerebro.core.run.new_facts import begin_attempt, expire
 from cerebro.simulator.checker import Checker, InvariantBroken
 from cerebro.simulator.deciders import Deciders
 from cerebro.simulator.handled_input import HandledInput

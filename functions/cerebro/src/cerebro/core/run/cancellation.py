@@ -10,8 +10,8 @@ from cerebro.core.effects import Now, Publish, ReadPage
 from cerebro.core.messages import cancellation_messages
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
+from cerebro.core.run.new_facts import cancel_task_run
 from cerebro.core.run.run_access import write_task
-from cerebro.core.run.transitions import cancel_task_run
 from cordyna_core.contract.base import Message
 
 

@@ -39,11 +39,12 @@ from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun, all_completed
 from cerebro.core.run.command_groups import COMMANDS_PER_GROUP, send_group
+from cerebro.core.run.new_facts import begin_attempt, complete_without_body
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check
 from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
-from cerebro.core.run.transitions import begin_attempt, complete_without_body, has_not_moved
+from cerebro.core.run.transitions import has_not_moved
 
 FAN_OUT_WIDTH: Final = 250
 """Downstream tasks examined for one message; the others follow in messages of their own."""

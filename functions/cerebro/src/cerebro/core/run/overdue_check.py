@@ -24,11 +24,12 @@ from cerebro.core.model.task_run import FAILED_RANKS, Rank, TaskRun
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.command_groups import COMMANDS_PER_GROUP, send_commands
 from cerebro.core.run.dispatch import put_next_attempt
+from cerebro.core.run.new_facts import expire
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_snapshot, write_task
 from cerebro.core.run.run_status import announce_failure
-from cerebro.core.run.transitions import expire, has_not_moved
+from cerebro.core.run.transitions import has_not_moved
 from cordyna_core.contract.base import Message
 
 REQUEUED_AFTER_S: Final = 1.0

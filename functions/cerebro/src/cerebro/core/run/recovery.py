@@ -11,8 +11,8 @@ from cerebro.core.internal_messages import PageTimer
 from cerebro.core.model.plan import PlannedTask
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import TaskRun
+from cerebro.core.run.clocks import back_off_s, deadline_of
 from cerebro.core.run.command_groups import send_commands
-from cerebro.core.run.transitions import back_off_s, deadline_of
 
 
 async def recover(run_id: str) -> None:

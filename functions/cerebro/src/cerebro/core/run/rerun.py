@@ -32,9 +32,10 @@ from cerebro.core.model.plan import Plan, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.dispatch import dispatch_ready
+from cerebro.core.run.new_facts import wait_again
 from cerebro.core.run.own_attempts import has_begun
 from cerebro.core.run.run_access import read_run, write_run
-from cerebro.core.run.transitions import may_rerun, wait_again
+from cerebro.core.run.transitions import may_rerun
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import RetryRun
 

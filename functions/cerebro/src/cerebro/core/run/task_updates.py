@@ -30,10 +30,11 @@ from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.cancellation import cancel_facts
 from cerebro.core.run.dispatch import fan_out
+from cerebro.core.run.new_facts import apply_update
 from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S, arm_page_check, arm_page_timer
 from cerebro.core.run.run_access import read_run, read_snapshot, write_task
 from cerebro.core.run.run_status import announce_failure, end_run, reopen_run
-from cerebro.core.run.transitions import SERVER_STATES, apply_update
+from cerebro.core.run.transitions import SERVER_STATES
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import server_of
 from cordyna_core.contract.state_updates import TaskStateChanged
