@@ -214,12 +214,18 @@ def test_without_a_process_a_body_is_reported_at_once(
     assert sum("held" in text or "sent at once" in text for text in caplog.messages) <= 1
 
 
+DEAF: Final = [
+    sys.executable,
+    "-c",
+    "import time; print('{\"ready\": true}', flush=True); time.sleep(3600)",
+]
+
+
 def test_process_that_does_not_read_is_given_up(
     endpoint_of: Callable[..., Endpoint], sender_of: Callable[..., StartSender]
 ) -> None:
     endpoint_of()
-    deaf = "import time; print('{\"ready\": true}', flush=True); time.sleep(3600)"
-    sender = sender_of([sys.executable, "-c", deaf])
+    sender = sender_of(DEAF)
     assert sender.ready.wait(30)
     held = HeldAttempt(sender, SignallingBus())
     attempts = []
@@ -231,6 +237,23 @@ def test_process_that_does_not_read_is_given_up(
     assert held.states == [("started", False)] * len(attempts)
 
 
+def test_update_of_which_a_part_is_written_is_sent_at_once(
+    endpoint_of: Callable[..., Endpoint],
+    sender_of: Callable[..., StartSender],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pipe has no room for the rest of it, and nothing follows."""
+    endpoint_of()
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "t" * 100_000)
+    sender, bus = sender_of(DEAF), SignallingBus()
+    assert sender.ready.wait(30)
+    held = HeldAttempt(sender, bus)
+    attempt = held.begin(LONG_S)
+    assert bus.has_published.wait(30)
+    attempt.end_hold()
+    assert held.states == [("started", False)]
+
+
 def test_server_that_closes_all_descriptors_reports_at_once(
     endpoint_of: Callable[..., Endpoint], sender_of: Callable[..., StartSender]
 ) -> None:
@@ -239,10 +262,13 @@ def test_server_that_closes_all_descriptors_reports_at_once(
     sender = sender_of()
     held = HeldAttempt(sender)
     attempt = held.begin(LONG_S)
-    assert sender._process is not None
-    for pipe in (sender._process.stdin, sender._process.stdout):
-        assert pipe is not None
-        os.close(pipe.fileno())
+    process = sender._process
+    assert process is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
+    # The process ends when its input does, and the thread that waits for it closes what is left.
+    os.close(process.stdout.fileno())
+    os.close(process.stdin.fileno())
     attempt.end_hold()
     held.begin(LONG_S).end_hold()
     assert held.states == [("started", False)] * 2

@@ -151,7 +151,7 @@ class StartSender:
         code = process.wait()
         with self._lock:
             self.ready.clear()
-            is_unexpected, self._is_over = not self._is_over, True
+            is_unexpected = not self._is_over
             left, self._held = list(self._held.values()), {}
             for pipe in (process.stdin, process.stdout):
                 # The server's own code may have closed it, as daemons do.
