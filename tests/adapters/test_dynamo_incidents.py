@@ -31,12 +31,22 @@ def test_expired_incident_is_written_anew_while_its_item_remains(deployed: Deplo
 
 def test_closed_incident_is_kept_from_its_end_on(deployed: Deployed) -> None:
     store = deployed.process()
-    late = LONG_AFTER - 60
-    closed = replace(INCIDENT, closed_at=late, closed_by="event-3", version=2)
+    closed = replace(INCIDENT, closed_at=LONG_AFTER, closed_by="event-3", version=2)
     store.write_incident(INCIDENT, None)
     store.write_incident(closed, INCIDENT)
-    assert deployed.process(now=LONG_AFTER).incidents() == [closed]
-    assert deployed.process(now=late + 400 * 86_400).incidents() == []
+    for days, kept in ((89, [closed]), (91, [])):
+        assert deployed.process(now=LONG_AFTER + days * 86_400).incidents() == kept
+
+
+def test_write_over_an_incident_that_began_anew_is_refused(deployed: Deployed) -> None:
+    """1. A handler reads an incident, and is paused. 2. It expires, and another one is written."""
+    store, later = deployed.process(), deployed.process(now=LONG_AFTER)
+    closed = replace(INCIDENT, closed_at=NOW + 5, closed_by="event-3", version=2)
+    store.write_incident(INCIDENT, None)
+    store.write_incident(closed, INCIDENT)
+    anew = replace(INCIDENT, opened_by="event-9")
+    assert later.write_incident(anew, None) is None
+    assert store.write_incident(replace(closed, version=3), closed) == anew
 
 
 def test_open_incident_never_expires(deployed: Deployed) -> None:
@@ -46,8 +56,9 @@ def test_open_incident_never_expires(deployed: Deployed) -> None:
 
 def test_open_deadline_expires_as_runs_do(deployed: Deployed) -> None:
     deployed.process().write_deadline(DEADLINE, None)
-    assert deployed.process().open_deadlines() == [DEADLINE]
-    assert deployed.process(now=LONG_AFTER).open_deadlines() == []
+    for days, kept in ((89, [DEADLINE]), (91, [])):
+        now = DEADLINE.due + days * 86_400
+        assert deployed.process(now=now).open_deadlines() == kept
 
 
 def test_full_head_lists_no_more_marks_and_loses_them(

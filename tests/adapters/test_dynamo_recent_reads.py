@@ -39,6 +39,10 @@ class LaggingDynamoDB:
             return {"Responses": {table: []}, "UnprocessedKeys": {}}
         return self._dynamodb.batch_get_item(RequestItems=RequestItems)
 
+    def query(self, **request: Any) -> Any:
+        self.consistent.append(request["ConsistentRead"])
+        return self._dynamodb.query(**request) if request["ConsistentRead"] else {"Items": []}
+
 
 class Lagging:
     """A process whose replica is behind, on a table with a run, a fact and an output."""
@@ -117,3 +121,9 @@ def test_new_run_that_a_sweep_does_not_see_is_for_the_next(
     """It was listed within WRITTEN_WITHIN_S, so the next sweep reads it again."""
     assert swept(lagging.store) == []
     assert swept(deployed.process()) == [RUN]
+
+
+def test_lists_show_what_was_just_written(lagging: Lagging) -> None:
+    assert lagging.store.read_page(RUN, 0) == {0: a_fact()}
+    assert [run.id for run in lagging.store.runs(10)] == [RUN]
+    assert lagging.store.active_runs() == [RUN]
