@@ -1,11 +1,11 @@
 """The price of a run on AWS: calls counted on botocore's hooks, for several sizes and both timers.
 
-The rows of servers without a work queue come first, as they are by default: `started` of a body
-that ends within a second is held back (docs/deploying.md#costs). Then those of the other SERVERS.
-What a server pays itself (its Lambda, its claims, its work queue) is not counted.
+The rows of bodies that begin and end soon come first, as servers report them by default, with a
+work queue or without: only their end (docs/deploying.md#costs). Then those of the other BODIES.
+What a server pays itself (its Lambda, its claims, its work queue) is in a table of its own.
 
     python bench/cost.py           the tables
-    python bench/cost.py --json    the same for programs: `runs`, and `runs_of_other_servers`
+    python bench/cost.py --json    the same for programs: `runs`, `runs_of_other_bodies`, `servers`
 
 Cerebro's handlers and adapters run on moto. Counts do not depend on the machine;
 `tests/adapters/test_budget.py` asserts them.
@@ -21,13 +21,12 @@ import prices
 from aws_world import AwsWorld
 from counting import Counts
 from graphs import GRAPHS, Graph, chain, fan, layered, single
+from server_share import shares
 
 from cordyna_core.contract.base import State
 
 BUDGET: Final = {"events": 2.1, "writes": 2.1, "reads": 5.0, "invocations": 1.1}
-"""Per task with three upstreams, in runs of 100 tasks and more, of servers as they are by default
-without a work queue.
-"""
+"""Per task with three upstreams, in runs of 100 tasks and more, of bodies that end soon."""
 
 PRICE_PER_MILLION_MAX: Final = {1: 6.0, 10: 5.0}
 """Dollars per million tasks, by batch size, without Lambda's time, logs and archive."""
@@ -41,14 +40,14 @@ RUNS: Final[dict[str, Callable[[], Graph]]] = {
     LARGEST: layered,
 }
 TIMERS: Final = ("states", "queue")
-DEFAULT_SERVER: Final = "direct"
-SERVERS: Final[dict[str, tuple[State, ...]]] = {
-    DEFAULT_SERVER: ("completed",),
-    "direct, started at once": ("started", "completed"),
-    "work queue": ("queued", "completed"),
-    "work queue, started at once": ("queued", "started", "completed"),
+SHORT_BODY: Final = "begins and ends soon"
+BODIES: Final[dict[str, tuple[State, ...]]] = {
+    SHORT_BODY: ("completed",),
+    "takes more than a second": ("started", "completed"),
+    "waits for a worker": ("queued", "completed"),
+    "waits, and takes more than a second": ("queued", "started", "completed"),
 }
-"""Kinds of servers -> what they report of a body that ends within a second."""
+"""Kinds of bodies -> what a server reports of them."""
 
 _RUNS_UNTIL_WARM: Final = 4
 """After as many runs of one task, each with an update or two, all warm trackers know it."""
@@ -99,15 +98,13 @@ def log_price(counts: Counts) -> float:
     return counts.event_bytes / 1e6 * prices.LOGGED_MB.per_million
 
 
-def measure(
-    graph: Graph, batch: int, timers: str = "states", *, server: str = DEFAULT_SERVER
-) -> Counts:
+def measure(graph: Graph, batch: int, timers: str = "states", *, body: str = SHORT_BODY) -> Counts:
     """Return a run of a graph that all warm processes know: declarations, plan and signs of life.
 
     At the rate for which the price is given, a million tasks, every warm process has handled
     several runs of a graph within the minute.
     """
-    with AwsWorld(batch, timers, reported=SERVERS[server]) as world:
+    with AwsWorld(batch, timers, reported=BODIES[body]) as world:
         world.declare(graph)
         for _ in range(_RUNS_UNTIL_WARM if len(graph) < _WARM_AFTER_TASKS else 1):
             world.run(graph)
@@ -116,25 +113,25 @@ def measure(
 
 def runs() -> list[dict[str, Any]]:
     """Return the price of runs of every size with both kinds of timers, one message at a time."""
-    return [row(DEFAULT_SERVER, timers, shape) for timers, shape in product(TIMERS, RUNS)]
+    return [row(SHORT_BODY, timers, shape) for timers, shape in product(TIMERS, RUNS)]
 
 
-def runs_of_other_servers() -> list[dict[str, Any]]:
-    """Return the same for every other kind of server, without the largest run, which takes long."""
-    others = [server for server in SERVERS if server != DEFAULT_SERVER]
+def runs_of_other_bodies() -> list[dict[str, Any]]:
+    """Return the same for every other kind of body, without the largest run, which takes long."""
+    others = [body for body in BODIES if body != SHORT_BODY]
     shapes = [shape for shape in RUNS if shape != LARGEST]
-    return [row(server, timers, shape) for server, timers, shape in product(others, TIMERS, shapes)]
+    return [row(body, timers, shape) for body, timers, shape in product(others, TIMERS, shapes)]
 
 
-def row(server: str, timers: str, shape: str) -> dict[str, Any]:
+def row(body: str, timers: str, shape: str) -> dict[str, Any]:
     """Return the price of one run, for each of its tasks."""
     graph = RUNS[shape]()
-    counts, tasks = measure(graph, 1, timers, server=server), len(graph)
+    counts, tasks = measure(graph, 1, timers, body=body), len(graph)
     return {
         "timers": timers,
         "shape": shape,
         "tasks": tasks,
-        "server": server,
+        "body": body,
         "usd_per_million_tasks": round(requests_price(counts) / tasks, 2),
         "lambda_usd_per_million_tasks": round(time_price(counts) / tasks, 2),
         "log_usd_per_million_tasks": round(log_price(counts) / tasks, 2),
@@ -143,14 +140,14 @@ def row(server: str, timers: str, shape: str) -> dict[str, Any]:
 
 
 def report_runs() -> None:
-    """Print the price per million tasks by kind of servers and timers, and size of the run."""
+    """Print the price per million tasks by kind of body and timers, and size of the run."""
     columns = ("requests", "Lambda", "log", "events", "table", "queues", "waits")
-    server = ""
-    for priced in (*runs(), *runs_of_other_servers()):
-        if priced["server"] != server:
-            server = priced["server"]
-            title = f"$ per million tasks, {server}"
-            print(f"\n{title:49}{'tasks':>8}" + "".join(f"{column:>10}" for column in columns))
+    body = ""
+    for priced in (*runs(), *runs_of_other_bodies()):
+        if priced["body"] != body:
+            body = priced["body"]
+            title = f"$ per million tasks whose body {body}"
+            print(f"\n{title:58}{'tasks':>8}" + "".join(f"{column:>10}" for column in columns))
         cells = (
             priced["usd_per_million_tasks"],
             priced["lambda_usd_per_million_tasks"],
@@ -158,7 +155,7 @@ def report_runs() -> None:
             *(priced["parts"][name] for name in ("events", "table", "queues", "waits")),
         )
         print(
-            f"{priced['timers']}, {priced['shape']}".ljust(49)
+            f"{priced['timers']}, {priced['shape']}".ljust(58)
             + f"{priced['tasks']:8}"
             + "".join(f"{cell:10.2f}" for cell in cells)
         )
@@ -186,14 +183,25 @@ def report_tasks() -> None:
             print(f"{row:24}{cells}{most if price is requests_price else '':>12}")
 
 
+def report_servers() -> None:
+    """Print what a server pays itself for a million commands."""
+    columns = ("invocations", "claims", "queues", "Lambda")
+    title = "$ per million commands, paid by a server"
+    print(f"\n{title:58}" + "".join(f"{column:>13}" for column in columns))
+    for kind, parts in shares().items():
+        print(f"{kind:58}" + "".join(f"{parts[column]:13.2f}" for column in columns))
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="The price of a run on AWS")
     parser.add_argument("--json", action="store_true")
     if parser.parse_args().json:
-        print(json.dumps({"runs": runs(), "runs_of_other_servers": runs_of_other_servers()}))
+        others = runs_of_other_bodies()
+        print(json.dumps({"runs": runs(), "runs_of_other_bodies": others, "servers": shares()}))
     else:
         report_runs()
+        report_servers()
         report_tasks()
 
 

@@ -48,6 +48,7 @@ CALL_MS: Final = {
     "DeleteItem": 6.0,
     "PutEvents": 15.0,
     "SendMessage": 10.0,
+    "ChangeMessageVisibility": 10.0,
     "StartExecution": 20.0,
     "CreateSchedule": 30.0,
 }

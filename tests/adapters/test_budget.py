@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import cost
 import pytest
+import server_share
 from aws_world import AwsWorld
-from cost import BUDGET, PRICE_PER_MILLION_MAX, SERVERS, measure, requests_price
+from cost import BODIES, BUDGET, PRICE_PER_MILLION_MAX, SHORT_BODY, measure, requests_price
 from counting import Counts, Hooks, read_units, size_of
 from graphs import Graph, chain, fan, single
 
@@ -58,38 +59,50 @@ def test_page_timers_of_many_dispatches_are_few(world: AwsWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "timers", "dollars_max"),
+    ("body", "timers", "dollars_max"),
     [
-        ("direct", "states", 14.4),
-        ("direct", "queue", 13.75),
-        ("direct, started at once", "states", 17.5),
-        ("direct, started at once", "queue", 16.9),
-        ("work queue", "states", 17.5),
-        ("work queue", "queue", 16.9),
+        (SHORT_BODY, "states", 14.4),
+        (SHORT_BODY, "queue", 13.75),
+        ("takes more than a second", "states", 17.5),
+        ("takes more than a second", "queue", 16.9),
+        ("waits for a worker", "states", 17.5),
+        ("waits for a worker", "queue", 16.9),
     ],
 )
 def test_run_of_one_task_costs_no_more_than_its_budget(
-    server: str, timers: str, dollars_max: float
+    body: str, timers: str, dollars_max: float
 ) -> None:
-    counts = measure(single(), 1, timers, server=server)
+    counts = measure(single(), 1, timers, body=body)
     assert requests_price(counts) <= dollars_max
     assert (counts.waits, counts.waited_s) == ((1, 1.0) if timers == "states" else (0, 0.0))
 
 
 def test_held_start_saves_an_update_and_all_that_follows() -> None:
     at_once, held = (
-        measure(single(), 1, "queue", server=server)
-        for server in ("direct, started at once", "direct")
+        measure(single(), 1, "queue", body=body)
+        for body in ("takes more than a second", SHORT_BODY)
     )
     names = ("events", "messages", "invocations", "writes", "reads")
     saved = [getattr(at_once, name) - getattr(held, name) for name in names]
     assert saved == [1, 1, 1, 1, 1]
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_servers_report_what_their_kind_says(server: str) -> None:
-    counts, least = measure(single(), 1, server=server), measure(single(), 1)
-    assert counts.events - least.events == len(SERVERS[server]) - 1
+@pytest.mark.parametrize("body", BODIES)
+def test_bodies_are_reported_as_their_kind_says(body: str) -> None:
+    counts, least = measure(single(), 1, body=body), measure(single(), 1)
+    assert counts.events - least.events == len(BODIES[body]) - 1
+
+
+def test_server_pays_for_its_queues_only_if_it_has_them() -> None:
+    no_queue, free, busy = server_share.shares().values()
+    assert no_queue["queues"] == 0
+    # The command and its check are each sent, received and deleted; the command is kept once.
+    assert free["queues"] == busy["queues"] == pytest.approx(2.8)
+    # The claim is a write, and the check a read of the cheaper kind; a body that waits costs the
+    # note that it was acknowledged.
+    assert no_queue["claims"] == pytest.approx(0.625)
+    assert free["claims"] == pytest.approx(0.6875)
+    assert busy["claims"] == pytest.approx(1.3125)
 
 
 def test_wait_of_a_completed_run_sends_no_message() -> None:
@@ -98,23 +111,23 @@ def test_wait_of_a_completed_run_sends_no_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "dollars_max"), [("direct", 5.4), ("direct, started at once", 8.45)]
+    ("body", "dollars_max"), [(SHORT_BODY, 5.4), ("takes more than a second", 8.45)]
 )
-def test_chain_of_tasks_costs_no_more_than_its_budget(server: str, dollars_max: float) -> None:
-    counts = measure(chain(40), 1, "queue", server=server)
+def test_chain_of_tasks_costs_no_more_than_its_budget(body: str, dollars_max: float) -> None:
+    counts = measure(chain(40), 1, "queue", body=body)
     assert requests_price(counts) <= dollars_max * 40
 
 
-def test_prices_of_servers_as_they_are_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prices_of_short_bodies_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "RUNS", {"one": single})
     rows = cost.runs()
-    assert [(row["server"], row["timers"], row["shape"], row["tasks"]) for row in rows] == [
-        ("direct", "states", "one", 1),
-        ("direct", "queue", "one", 1),
+    assert [(row["body"], row["timers"], row["shape"], row["tasks"]) for row in rows] == [
+        (SHORT_BODY, "states", "one", 1),
+        (SHORT_BODY, "queue", "one", 1),
     ]
-    others = cost.runs_of_other_servers()
-    assert [(row["server"], row["timers"]) for row in others] == [
-        (server, timers) for server in list(SERVERS)[1:] for timers in ("states", "queue")
+    others = cost.runs_of_other_bodies()
+    assert [(row["body"], row["timers"]) for row in others] == [
+        (body, timers) for body in list(BODIES)[1:] for timers in ("states", "queue")
     ]
     for row in (*rows, *others):
         assert row["usd_per_million_tasks"] == pytest.approx(sum(row["parts"].values()), abs=0.05)

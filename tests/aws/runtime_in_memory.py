@@ -1,6 +1,7 @@
 """The runtime of a task server on AWS, in memory, and the events that it receives."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
@@ -30,6 +31,10 @@ class CancellableMemoryClaims(MemoryClaims):
         """The attempts whose process is alive."""
         self.renewed: list[tuple[str, str, int]] = []
         self.renewal_fault: Exception | None = None
+        self.queued: set[tuple[str, str, int]] = set()
+        self.queued_reads = 0
+        self.fault: Exception | None = None
+        """What `note_queued` raises."""
 
     def renew(self, run_id: str, task: str, attempt: int) -> None:
         if self.renewal_fault is not None:
@@ -47,6 +52,18 @@ class CancellableMemoryClaims(MemoryClaims):
         self.asked += 1
         return (run_id, task, attempt) in self.cancelled
 
+    def claimed(self, attempts: Sequence[tuple[str, str, int]]) -> set[tuple[str, str, int]]:
+        return {attempt for attempt in attempts if attempt in self._taken}
+
+    def note_queued(self, run_id: str, task: str, attempt: int) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.queued.add((run_id, task, attempt))
+
+    def is_queued(self, run_id: str, task: str, attempt: int) -> bool:
+        self.queued_reads += 1
+        return (run_id, task, attempt) in self.queued
+
 
 @dataclass
 class KeptQueue:
@@ -55,12 +72,14 @@ class KeptQueue:
     bodies: list[str] = field(default_factory=list)
     held: list[tuple[str, int]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
     fault: Exception | None = None
 
-    def send(self, body: str) -> None:
+    def send(self, body: str, *, delay_s: int = 0) -> None:
         if self.fault is not None:
             raise self.fault
         self.bodies.append(body)
+        self.delays.append(delay_s)
 
     def receive(self, visibility_s: int) -> list[QueuedCommand]:
         if self.fault is not None:

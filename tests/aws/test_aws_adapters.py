@@ -126,6 +126,27 @@ class TestDynamoDBClaims(ClaimsContract):
     def test_lease_ends_before_its_message_returns(self) -> None:
         assert 2 * HEARTBEAT_INTERVAL_S < LEASE_S < VISIBILITY_S
 
+    def test_claimed_names_what_is_claimed_or_cancelled(self) -> None:
+        one, other = self.a_claimant(), self.a_claimant()
+        attempts = [(RUN, f"task-{number}", 1) for number in range(130)]
+        taken = set(attempts[5:60] + attempts[101:])
+        for attempt in taken:
+            assert one.claim(*attempt)
+        one.cancel(*attempts[0])
+        one.note_queued(*attempts[1])
+        assert other.claimed(attempts) == taken | {attempts[0]}
+        assert other.claimed([]) == set()
+
+    def test_queued_is_no_claim(self) -> None:
+        one, other = self.a_claimant(), self.a_claimant()
+        assert not other.is_queued(RUN, "task-1", 1)
+        one.note_queued(RUN, "task-1", 1)
+        assert other.is_queued(RUN, "task-1", 1)
+        assert not other.is_queued(RUN, "task-1", 2)
+        assert other.claim(RUN, "task-1", 1)
+        items = boto3.client("dynamodb").scan(TableName="claims")["Items"]
+        assert all(float(item["ttl"]["N"]) > NOW + 14 * 24 * 3600 for item in items)
+
     def test_claim_expires_after_every_redelivery(self) -> None:
         self.a_claimant().claim(RUN, "task-1", 1)
         (item,) = boto3.client("dynamodb").scan(TableName="claims")["Items"]

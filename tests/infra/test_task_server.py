@@ -16,8 +16,20 @@ from architecture.repository import ROOT
 from cordyna_cdk import Container, TaskServer, declaration_resource, entry_points
 from cordyna_cdk.deployment_function.handler import declaration_in
 from cordyna_core.errors import UserError
+from cordyna_core.queued_hold import HOLD_S
+from cordyna_core.start_hold import CLOCK_MARGIN_S
 from infra.team_stack import SERVER, deployed, written
-from infra.templates import listed, templates_in, text_of
+from infra.templates import Template, listed, templates_in, text_of
+
+
+def worker_source(template: Template) -> dict[str, Any]:
+    """Return the event source of the function that runs the bodies."""
+    (source,) = [
+        source
+        for source in template.all("AWS::Lambda::EventSourceMapping").values()
+        if "WorkQueue" in text_of(source["EventSourceArn"])
+    ]
+    return source
 
 
 def test_unlimited_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path) -> None:
@@ -44,7 +56,7 @@ def test_server_finds_its_stage_by_ssm(tmp_path: Path, code: Path) -> None:
 
 def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
     template = deployed(tmp_path, code=code, max_concurrency=5)
-    source = template.one("AWS::Lambda::EventSourceMapping")
+    source = worker_source(template)
     assert source["ScalingConfig"] == {"MaximumConcurrency": 5}
     assert source["BatchSize"] == 1
     handlers = {
@@ -60,7 +72,7 @@ def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
 
 
 def test_default_server_leaves_the_account_its_lambdas(tmp_path: Path, code: Path) -> None:
-    source = deployed(tmp_path, code=code).one("AWS::Lambda::EventSourceMapping")
+    source = worker_source(deployed(tmp_path, code=code))
     assert source["ScalingConfig"] == {"MaximumConcurrency": 20}
 
 
@@ -104,7 +116,51 @@ def test_ingress_claims_no_attempts(tmp_path: Path, code: Path) -> None:
         statement["Action"]
         for statement in statements
         if "dynamodb" in listed(statement["Action"])[0]
-    ] == ["dynamodb:UpdateItem"]
+    ] == [["dynamodb:UpdateItem", "dynamodb:BatchGetItem"]]
+
+
+@pytest.mark.parametrize("given", [{}, {"container": Container()}])
+def test_ingress_checks_what_it_queued(tmp_path: Path, code: Path, given: dict[str, Any]) -> None:
+    template = deployed(tmp_path, code=code, **given)
+    (source,) = [
+        source
+        for source in template.all("AWS::Lambda::EventSourceMapping").values()
+        if "Checks" in text_of(source["EventSourceArn"])
+    ]
+    functions = template.all("AWS::Lambda::Function")
+    ingress = functions[source["FunctionName"]["Ref"]]
+    assert ingress["FunctionName"] == "sales-ingress"
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    # Both are in time for the default clock of 10 s: the delay of a check, and its batch.
+    assert HOLD_S + source["MaximumBatchingWindowInSeconds"] < 10 - CLOCK_MARGIN_S
+    with_checks = {
+        function["FunctionName"]
+        for function in functions.values()
+        if "CORDYNA_CHECK_QUEUE_URL" in function.get("Environment", {}).get("Variables", {})
+    }
+    assert with_checks == {"sales-ingress"}
+    queue = template.all("AWS::SQS::Queue")[
+        text_of(source["EventSourceArn"]).removeprefix("<").removesuffix(".Arn>")
+    ]
+    dead_letters = text_of(queue["RedrivePolicy"]["deadLetterTargetArn"])
+    assert (
+        template.all("AWS::SQS::Queue")[dead_letters.removeprefix("<").removesuffix(".Arn>")][
+            "QueueName"
+        ]
+        == "sales-dead-letters"
+    )
+    actions = {
+        action
+        for statement in template.statements_of("SalesIngressRole")
+        if "Checks" in text_of(statement["Resource"])
+        for action in listed(statement["Action"])
+    }
+    assert actions >= {"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"}
+
+
+def test_unlimited_server_has_no_checks(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, max_concurrency="unlimited")
+    assert template.one("AWS::SQS::Queue")["QueueName"] == "sales-dead-letters"
 
 
 @pytest.mark.parametrize("at_once", [0, 1, 1001])

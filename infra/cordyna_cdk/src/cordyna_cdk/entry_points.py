@@ -9,7 +9,7 @@ FAILED: Final = "cordyna_core.entrypoints.lambda_handlers.failed"
 """Reports the attempt of a function that died."""
 
 INGRESS: Final = "cordyna_core.entrypoints.lambda_handlers.ingress"
-"""Publishes `queued` and sends the command to the work queue."""
+"""Sends commands to the work queue, and publishes `queued` of those whose bodies do not begin."""
 
 WORKER: Final = "cordyna_core.entrypoints.lambda_handlers.worker"
 """Runs the bodies of commands from the work queue."""

@@ -5,9 +5,9 @@
     TaskServer(self, "Sales", **server, max_concurrency="unlimited")      a Lambda per command
     TaskServer(self, "Sales", **server, container=Container())   a work queue, and Fargate
 
-A *queue ingress* publishes `queued` at once and sends the command to a work queue, which feeds the
-workers. Without it, the rule invokes the function itself, which must start the body within the
-acknowledgement clock.
+A *queue ingress* sends the command to a work queue, which feeds the workers, and publishes `queued`
+if its body does not begin within 3 s. Without it, the rule invokes the function itself, which must
+start the body within the acknowledgement clock.
 
 Invariant: the server receives only what its route names (`cordyna_core.contract.server_route`),
 publishes only what a server may and only under its own source, and runs the body of an attempt at
@@ -28,6 +28,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cordyna_cdk import entry_points
+from cordyna_cdk.acknowledgement_checks import AcknowledgementChecks
 from cordyna_cdk.claims_table import claims_table
 from cordyna_cdk.container import Container, ContainerWorkers
 from cordyna_cdk.dead_letters import dead_letter_queue, fed_queue
@@ -262,8 +263,17 @@ class TaskServer(Construct):
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
         )
         self._allow_publishing(self.target)
-        # It writes cancellations, which the process that runs the body reads.
-        self._allow_claims(self.target, "UpdateItem")
+        # It writes cancellations and `queued`, which the process that runs the body reads; which
+        # attempts have a body, it reads.
+        self._allow_claims(self.target, "UpdateItem", "BatchGetItem")
+        AcknowledgementChecks(
+            self,
+            "Checks",
+            name=name,
+            ingress=self.target,
+            handled_within=INGRESS_TIMEOUT,
+            dead_letters=self.dead_letters[0],
+        )
         return queue
 
     def _function(

@@ -24,10 +24,11 @@ class ServerBehavior:
     """How a task server behaves.
 
     `concurrency` 0 is a Lambda, which runs any number of bodies at once; otherwise the server
-    reports `queued` and has that many workers. `fails`, `hangs`, `slow`, `twice` and `lies` are
+    has that many workers, and reports `queued`. `fails`, `hangs`, `slow`, `twice` and `lies` are
     probabilities for each attempt; `dead` is from when to when it receives nothing, in seconds
     since the beginning; a body begins within `start_s` of its command and takes up to `body_s`.
-    `started` waits for `started_after_s`, in case the body ends first.
+    `started` waits for `started_after_s`, in case the body ends first; with a hold, `queued` waits,
+    too, in case the body begins first.
     """
 
     concurrency: int = 0

@@ -16,6 +16,7 @@ from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
+from cordyna_core.queued_hold import queued_hold_s
 from cordyna_core.start_hold import StartHold
 
 LARGE_OUTPUT: Final = "x" * 600
@@ -67,7 +68,7 @@ class SimulatedServer:
         self._cancelled.add((command.run_id, command.task, command.attempt))
 
     def receive(self, command: RunTask, now: float) -> None:
-        """Handle a command: report `queued` if bodies wait here, and schedule the body."""
+        """Handle a command: report `queued` if its body waits here, and schedule the body."""
         faults, behavior = self._faults, self.behavior
         if behavior.dead[0] <= now - self._begin < behavior.dead[1]:
             faults.injected["server dead"] += 1
@@ -76,24 +77,27 @@ class SimulatedServer:
             return
         begin = now + faults.uniform(behavior.start_s[0], behavior.start_s[1])
         duration = self._draw_duration()
+        is_queued = False
         if behavior.concurrency:
-            self._report(command, "queued", now)
             begin = max(begin, min(self._free_at))
+            hold_s = self._queued_hold_s(command, now)
+            if is_queued := not hold_s or begin > now + hold_s:
+                self._report(command, "queued", now + hold_s)
             if begin > command.start_by.timestamp():
                 return
             self._free_at.remove(min(self._free_at))
             self._free_at.append(begin + duration)
         elif begin > command.ack_by.timestamp():
             return
-        self._schedule(begin, self._run_body, (command, begin, duration))
+        self._schedule(begin, self._run_body, (command, begin, duration, is_queued))
 
     def _draw_duration(self) -> float:
         duration = self._faults.uniform(0.0, self.behavior.body_s)
         is_slow = self._faults.happens("server slow", self.behavior.slow)
         return duration * SLOW_FACTOR if is_slow else duration
 
-    def _run_body(self, body: tuple[RunTask, float, float]) -> None:
-        command, begin, duration = body
+    def _run_body(self, body: tuple[RunTask, float, float, bool]) -> None:
+        command, begin, duration, is_queued = body
         key = (command.run_id, command.task, command.attempt)
         if key in self._cancelled:
             return
@@ -101,7 +105,7 @@ class SimulatedServer:
         if key not in self._outcomes:
             self._outcomes[key] = self._draw_outcome()
         outcome, error = self._outcomes[key]
-        hold_s = self._hold_s(command, begin)
+        hold_s = self._started_hold_s(command, begin, is_queued=is_queued)
         is_held = bool(outcome) and duration < hold_s
         if not is_held:
             self._report(command, "started", begin + hold_s, made_at=begin)
@@ -117,12 +121,17 @@ class SimulatedServer:
         if self._faults.happens("server lied", self.behavior.lies):
             self._lie(command, begin)
 
-    def _hold_s(self, command: RunTask, begin: float) -> float:
+    def _queued_hold_s(self, command: RunTask, now: float) -> float:
+        """For how long `queued` is held back: by a server that holds `started`, too."""
+        if not self.behavior.started_after_s:
+            return 0.0
+        return queued_hold_s(command, now + self._faults.skew_s())
+
+    def _started_hold_s(self, command: RunTask, begin: float, *, is_queued: bool) -> float:
         """For how long `started` is held back, by a server whose clock may be off."""
         hold_s = self.behavior.started_after_s
         if not hold_s:
             return 0.0
-        is_queued = bool(self.behavior.concurrency)
         return StartHold(hold_s).seconds(command, begin + self._faults.skew_s(), queued=is_queued)
 
     def _draw_outcome(self) -> tuple[str, ErrorDescription | None]:

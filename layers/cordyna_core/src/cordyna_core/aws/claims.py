@@ -1,4 +1,4 @@
-"""Claims: the Claims port on DynamoDB, which also stores cancellations and leases.
+"""Claims: the Claims port on DynamoDB, which also stores cancellations, leases, and `queued`.
 
 Invariant: of all calls for one attempt, at most one returns True, and a claim is never returned.
 
@@ -16,6 +16,8 @@ An attempt that is cancelled before it is claimed cannot be claimed any more.
 """
 
 import uuid
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -31,6 +33,12 @@ LEASE_S: Final = 40
 """Less than a message stays with its worker, so that a redelivery finds the lease of a dead one
 expired.
 """
+
+_KEYS_MAX: Final = 100
+"""Of one BatchGetItem request (DynamoDB quotas)."""
+
+AttemptKey = tuple[str, str, int]
+"""(run, task, attempt)."""
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
@@ -105,6 +113,46 @@ class DynamoDBClaims:
         )
         return "cancelled" in response.get("Item", {})
 
+    def claimed(self, attempts: Sequence[AttemptKey]) -> set[AttemptKey]:
+        """Return which attempts are claimed or cancelled; one of the last second may be missing."""
+        found: set[str] = set()
+        keys = {key_of(*attempt): attempt for attempt in attempts}
+        remaining = iter(keys)
+        while some := list(islice(remaining, _KEYS_MAX)):
+            answer = self._client.batch_get_item(
+                RequestItems={
+                    self._table: {
+                        "Keys": [{KEY: {"S": key}} for key in some],
+                        "ProjectionExpression": KEY,
+                    }
+                }
+            )
+            found |= {item[KEY]["S"] for item in answer["Responses"].get(self._table, ())}
+        return {keys[key] for key in found}
+
+    def note_queued(self, run_id: str, task: str, attempt: int) -> None:
+        """Store that `queued` was published for an attempt that was not claimed then.
+
+        It is an item of its own, so it does not look like a claim.
+        """
+        self._client.update_item(
+            TableName=self._table,
+            Key={KEY: {"S": _queued_key(run_id, task, attempt)}},
+            UpdateExpression="SET #expiry = :expiry",
+            ExpressionAttributeNames={"#expiry": EXPIRY},
+            ExpressionAttributeValues={":expiry": {"N": self._expiry()}},
+        )
+
+    def is_queued(self, run_id: str, task: str, attempt: int) -> bool:
+        """Return whether `note_queued` was called for the attempt."""
+        response = self._client.get_item(
+            TableName=self._table,
+            Key={KEY: {"S": _queued_key(run_id, task, attempt)}},
+            ConsistentRead=True,
+            ProjectionExpression=KEY,
+        )
+        return "Item" in response
+
     def _lease_end(self) -> str:
         return f"{self._clock() + LEASE_S:.3f}"
 
@@ -115,3 +163,7 @@ class DynamoDBClaims:
 def key_of(run_id: str, task: str, attempt: int) -> str:
     """Return the key of a claim; neither the id of a run nor the name of a task contains `#`."""
     return f"{run_id}#{task}#{attempt}"
+
+
+def _queued_key(run_id: str, task: str, attempt: int) -> str:
+    return f"{key_of(run_id, task, attempt)}#queued"

@@ -4,7 +4,7 @@ Invariant: a command is acknowledged once it is done. What fails is not acknowle
 the queue is delivered again, an event of the bus goes to the rule's dead-letter queue, and the
 clocks of cerebro end the attempt.
 
-    RunTask           runs it; before a work queue reports `queued` and puts it on the queue
+    RunTask           runs it; before a work queue puts it on the queue, and acknowledges it
     CancelTask        notes it; the body in this process, or in any process that shares a claims
                       table, sees `ctx.cancelled`
     DescribeServer, {"declare": true}, or nothing (a CDK trigger, after a deployment)
@@ -17,6 +17,7 @@ import logging
 from contextlib import nullcontext
 from typing import Any, Final
 
+from cordyna_core.aws.acknowledgement import was_queued
 from cordyna_core.aws.inbound_event import Event, is_request_to_declare, parse_command_event
 from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.aws.runtime import ServerRuntime, build_server_runtime
@@ -51,7 +52,7 @@ def handle_event(
         runtime.start_sender.start()
     if "Records" in event:
         return _handle_records(server, event["Records"], runtime)
-    handle_command(server, event, runtime, queued=False, claims=observed_claims(runtime))
+    handle_command(server, event, runtime, from_queue=False, claims=observed_claims(runtime))
     return None
 
 
@@ -73,11 +74,11 @@ def handle_command(
     event: Event,
     runtime: ServerRuntime,
     *,
-    queued: bool,
+    from_queue: bool,
     claims: ObservedClaims | None,
     deliveries: int = 1,
 ) -> None:
-    """Do what an event asks of the server; `queued` was reported of its command or not.
+    """Do what an event asks of the server, which comes from its work queue or from the bus.
 
     `deliveries` counts those of its message. A second one whose attempt is claimed by a process
     that does not renew its lease means that this worker died, which is reported.
@@ -93,6 +94,7 @@ def handle_command(
         return
     match parse_command_event(event).message:
         case RunTask() as command:
+            queued = from_queue and was_queued(event, command, runtime)
             _run(server, command, runtime, queued=queued, claims=claims)
             if deliveries > 1 and claims is not None and claims.was_refused:
                 _judge_redelivery(command, runtime, claims, deliveries)
@@ -171,7 +173,7 @@ def _handle_record(server: TaskRunner, record: dict[str, Any], runtime: ServerRu
                 server,
                 json.loads(delivery.body),
                 runtime,
-                queued=True,
+                from_queue=True,
                 claims=claims,
                 deliveries=delivery.deliveries,
             )

@@ -6,7 +6,7 @@ Invariant: everything that calls AWS is made here, from the settings.
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
@@ -36,7 +36,7 @@ _log = logging.getLogger("cordyna.server")
 
 
 class CancellableClaims(Claims, Protocol):
-    """Claims that also store cancellations and leases, for all instances of a server."""
+    """Claims that also store cancellations, leases and `queued`, for all instances of a server."""
 
     def renew(self, run_id: str, task: str, attempt: int) -> None: ...
 
@@ -45,6 +45,12 @@ class CancellableClaims(Claims, Protocol):
     def cancel(self, run_id: str, task: str, attempt: int) -> None: ...
 
     def is_cancelled(self, run_id: str, task: str, attempt: int) -> bool: ...
+
+    def claimed(self, attempts: Sequence[tuple[str, str, int]]) -> set[tuple[str, str, int]]: ...
+
+    def note_queued(self, run_id: str, task: str, attempt: int) -> None: ...
+
+    def is_queued(self, run_id: str, task: str, attempt: int) -> bool: ...
 
 
 class Cancellations:
@@ -153,13 +159,19 @@ def build_server_runtime(server: str) -> ServerRuntime:
 @cache
 def work_queue() -> WorkQueue:
     """Return the work queue of this process's server. Raises UserError if none is named."""
-    queue = _queue(server_settings())
+    queue = _queue(server_settings().queue_url)
     if queue is None:
         raise UserError(
             "no work queue is named",
             next="set CORDYNA_QUEUE_URL to the URL of the server's work queue",
         )
     return queue
+
+
+@cache
+def check_queue() -> WorkQueue | None:
+    """Return the queue of checks of this process's queue ingress, if one is named."""
+    return _queue(server_settings().check_queue_url)
 
 
 def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
@@ -177,7 +189,7 @@ def build_runtime(server: str, settings: ServerSettings) -> ServerRuntime:
     return ServerRuntime(
         bus,
         claims,
-        _queue(settings),
+        _queue(settings.queue_url),
         Cancellations(claims, clock),
         log,
         clock,
@@ -194,10 +206,6 @@ def _hold(settings: ServerSettings, bus: EventBridgeBus) -> tuple[StartHold, Sta
     return StartHold(settings.started_after_s, sender.hold), sender
 
 
-def _queue(settings: ServerSettings) -> WorkQueue | None:
+def _queue(url: str | None) -> WorkQueue | None:
     # The timeout exceeds a long poll, which would look like a service that does not answer.
-    return (
-        WorkQueue(client("sqs", read_timeout_s=LONG_POLL_S + 10), settings.queue_url)
-        if settings.queue_url
-        else None
-    )
+    return WorkQueue(client("sqs", read_timeout_s=LONG_POLL_S + 10), url) if url else None

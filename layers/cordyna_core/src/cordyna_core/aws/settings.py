@@ -3,6 +3,8 @@
 CORDYNA_BUS             the event bus (default `cordyna`)
 CORDYNA_SERVER          the server to run, `package.module:name`, for cordyna's own entry points
 CORDYNA_QUEUE_URL       the work queue behind the server's queue ingress
+CORDYNA_CHECK_QUEUE_URL the queue by which the ingress publishes `queued` only of commands whose
+                        bodies do not begin within 3 s (default: of each command, at once)
 CORDYNA_CLAIMS_TABLE    the table that makes the body of an attempt run at most once
 CORDYNA_WORKERS         bodies at the same time in a container (default: the server's concurrency)
 CORDYNA_DRAIN_S         how long bodies in a container may take after SIGTERM (default: 100)
@@ -29,6 +31,7 @@ class ServerSettings:
     bus: str = DEFAULT_BUS
     server: str | None = None
     queue_url: str | None = None
+    check_queue_url: str | None = None
     claims_table: str | None = None
     ecs_agent_uri: str | None = None
     workers: int | None = None
@@ -42,6 +45,7 @@ def server_settings(environ: Mapping[str, str] = os.environ) -> ServerSettings:
         bus=environ.get("CORDYNA_BUS") or DEFAULT_BUS,
         server=environ.get("CORDYNA_SERVER") or None,
         queue_url=environ.get("CORDYNA_QUEUE_URL") or None,
+        check_queue_url=environ.get("CORDYNA_CHECK_QUEUE_URL") or None,
         claims_table=environ.get("CORDYNA_CLAIMS_TABLE") or None,
         ecs_agent_uri=environ.get("ECS_AGENT_URI") or None,
         workers=_number(environ, "CORDYNA_WORKERS", "how many bodies may run at the same time"),

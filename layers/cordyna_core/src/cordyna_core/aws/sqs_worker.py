@@ -139,7 +139,7 @@ class SqsWorker:
                     self._server,
                     json.loads(delivery.body),
                     self._runtime,
-                    queued=True,
+                    from_queue=True,
                     claims=claims,
                     deliveries=delivery.deliveries,
                 )

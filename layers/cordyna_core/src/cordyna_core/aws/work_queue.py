@@ -1,4 +1,4 @@
-"""Work queue: the SQS queue behind a server's queue ingress.
+"""Work queue: an SQS queue behind a server's queue ingress.
 
 Invariant: a received message belongs to its worker until its visibility ends, and is on the queue
 until it is deleted.
@@ -34,8 +34,9 @@ class WorkQueue:
     def __init__(self, client: Any, url: str) -> None:
         self._client, self._url = client, url
 
-    def send(self, body: str) -> None:
-        self._client.send_message(QueueUrl=self._url, MessageBody=body)
+    def send(self, body: str, *, delay_s: int = 0) -> None:
+        """Send a message, which is delivered after `delay_s` (at most 900) at the earliest."""
+        self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s)
 
     def receive(self, visibility_s: int) -> Sequence[QueuedCommand]:
         """Return at most one message, as soon as there is one; none after LONG_POLL_S."""

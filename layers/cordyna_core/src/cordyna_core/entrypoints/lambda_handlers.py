@@ -4,18 +4,19 @@ Invariant: a function loads the server that CORDYNA_SERVER names, once per proce
 ingress needs none of the server's code.
 
 `handler` is the target of a rule of the bus, `worker` that of a work queue, `ingress` the function
-that fills the queue. A team that deploys by its own means writes `handler = server.lambda_handler`
-instead, which is all three: `worker` when it is called with records, `ingress` when
-CORDYNA_QUEUE_URL is set.
+that fills the queue, and that of a queue of checks. A team that deploys by its own means writes
+`handler = server.lambda_handler` instead, which is all three, without checks: `worker` when it is
+called with records, `ingress` when CORDYNA_QUEUE_URL is set.
 """
 
 from functools import cache
 from typing import Any
 
+from cordyna_core.aws.acknowledgement import acknowledge
 from cordyna_core.aws.command_handler import handle_event
 from cordyna_core.aws.inbound_event import Event
 from cordyna_core.aws.queue_ingress import enqueue
-from cordyna_core.aws.runtime import build_server_runtime, work_queue
+from cordyna_core.aws.runtime import build_server_runtime, check_queue, work_queue
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.aws.worker_death import report_failed_invocation
 from cordyna_core.errors import UserError
@@ -32,10 +33,17 @@ worker = handler
 """Handle the records of a work queue."""
 
 
-def ingress(event: Event | None, context: object = None) -> None:
-    """Put an event of the bus on the work queue. Raises what was not handled."""
+def ingress(event: Event | None, context: object = None) -> dict[str, Any] | None:
+    """Put an event of the bus on the work queue, or handle the records of the queue of checks.
+
+    Returns the failed records, if it was called with records. Raises what was not handled.
+    """
+    event = event or {}
+    if "Records" in event:
+        return acknowledge(event["Records"], build_server_runtime)
     # Every task server reports `queued` alike, so one without tasks is enough.
-    enqueue(event or {}, work_queue(), build_server_runtime, TaskServer)
+    enqueue(event, work_queue(), build_server_runtime, TaskServer, check_queue())
+    return None
 
 
 def failed(record: dict[str, Any], context: object = None) -> None:

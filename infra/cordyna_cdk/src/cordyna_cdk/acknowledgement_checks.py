@@ -1,0 +1,63 @@
+"""Acknowledgement checks: the queue by which a queue ingress publishes `queued` only when needed.
+
+Beside each command the ingress sends a check, which this queue delays. It then publishes `queued`
+unless the body has begun (`cordyna_core.aws.acknowledgement`).
+
+Invariant: checks of a burst are handled within the five seconds that are left of the first clock.
+"""
+
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from cordyna_cdk.dead_letters import fed_queue
+from cordyna_cdk.guarded_function import GuardedFunction
+from cordyna_cdk.lambda_workers import consume_statement
+
+VARIABLE: Final = "CORDYNA_CHECK_QUEUE_URL"
+
+BATCH_SIZE: Final = 100
+"""One read of the claims, ten requests of the bus. A new queue is read in five batches at a time,
+300 more each minute (AWS Lambda, SQS event sources).
+"""
+
+BATCHING_WINDOW: Final = Duration.seconds(1)
+"""A batch of more than ten needs one."""
+
+
+class AcknowledgementChecks(Construct):
+    """Checks of `ingress`, whose timeout is `handled_within`; `name` is that of its server.
+
+    What is no check goes to `dead_letters`.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        ingress: GuardedFunction,
+        handled_within: Duration,
+        dead_letters: sqs.Queue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        queue = fed_queue(self, f"{name}-checks", dead_letters, handled_within=handled_within)
+        lambda_.EventSourceMapping(
+            self,
+            "Source",
+            target=ingress,
+            event_source_arn=queue.queue_arn,
+            batch_size=BATCH_SIZE,
+            max_batching_window=BATCHING_WINDOW,
+            report_batch_item_failures=True,
+        )
+        ingress.add_environment(VARIABLE, queue.queue_url)
+        ingress.add_to_role_policy(consume_statement(queue))
+        ingress.add_to_role_policy(
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
+        )

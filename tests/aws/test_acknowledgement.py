@@ -1,0 +1,269 @@
+"""Acknowledgement: `queued` of a command on a work queue, if its body does not begin soon."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws.runtime_in_memory import (
+    CancellableMemoryClaims,
+    KeptQueue,
+    RuntimeInMemory,
+    cancel_task,
+    event,
+    records,
+    run_task,
+)
+from cordyna_core import TaskServer
+from cordyna_core.aws.acknowledgement import acknowledge, check_of
+from cordyna_core.aws.command_handler import handle_event
+from cordyna_core.aws.queue_ingress import enqueue
+from cordyna_core.contract.state_updates import TaskStateChanged
+from cordyna_core.contract.time import utc
+from cordyna_core.entrypoints import lambda_handlers
+from cordyna_core.queued_hold import HOLD_S
+from cordyna_core.testing import RecordingBus
+from server.builders import NOW, RUN, a_command, a_server
+
+ATTEMPT = (RUN, "task-1", 1)
+
+
+class Deployed:
+    """A server with a work queue and a queue of checks, in memory."""
+
+    def __init__(self) -> None:
+        self.claims = CancellableMemoryClaims()
+        self.queue, self.checks = KeptQueue(), KeptQueue()
+        self.runtime = RuntimeInMemory(claims=self.claims)
+
+    def arrive(self, command: dict[str, Any]) -> None:
+        adapters = self.runtime.adapters
+        enqueue(command, self.queue, lambda _: adapters, TaskServer, self.checks)  # type: ignore[arg-type]
+
+    def check(self) -> list[str]:
+        """Deliver all checks. Returns the failed messages."""
+        answer = acknowledge(records(*self.checks.bodies)["Records"], lambda _: self.adapters)
+        return [failed["itemIdentifier"] for failed in answer["batchItemFailures"]]
+
+    def work(self, body: Callable[[], object] = lambda: 1) -> None:
+        """Deliver all of the work queue."""
+        handle_event(a_server(task_1=body), records(*self.queue.bodies), runtime=self.adapters)
+
+    @property
+    def adapters(self) -> Any:
+        return self.runtime.adapters
+
+    @property
+    def published(self) -> list[str]:
+        return self.runtime.published
+
+
+def test_command_is_queued_without_an_update() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    assert server.published == []
+    assert [json.loads(body) for body in server.queue.bodies] == [run_task() | {"queued": False}]
+    assert server.checks.delays == [HOLD_S]
+
+
+def test_check_leaves_out_the_values_of_the_command() -> None:
+    large = a_command(params={"text": "x" * 10_000}, upstream={"task-0": "x" * 100_000})
+    server = Deployed()
+    server.arrive(event(large))
+    (body,) = server.checks.bodies
+    assert len(body) < 1000
+    assert json.loads(body)["params"] == json.loads(body)["upstream"] == {}
+
+
+@pytest.mark.parametrize("left_s", [0.5, 3.0, 5.9])
+def test_command_with_a_short_clock_is_acknowledged_at_once(left_s: float) -> None:
+    server = Deployed()
+    server.arrive(run_task(ack_by=utc(NOW + left_s)))
+    assert (server.published, server.checks.bodies) == (["queued"], [])
+    assert [json.loads(body) for body in server.queue.bodies] == [
+        run_task(ack_by=utc(NOW + left_s))
+    ]
+
+
+def test_stale_command_is_dropped_without_a_check() -> None:
+    server = Deployed()
+    server.runtime.now = NOW + 11
+    server.arrive(run_task())
+    assert (server.published, server.queue.bodies, server.checks.bodies) == ([], [], [])
+
+
+def test_server_without_claims_acknowledges_at_once() -> None:
+    server = Deployed()
+    server.runtime = RuntimeInMemory()
+    server.arrive(run_task())
+    assert (server.published, server.checks.bodies) == (["queued"], [])
+
+
+def test_command_whose_check_is_refused_is_acknowledged_at_once() -> None:
+    server = Deployed()
+    server.checks.fault = OSError("throttled")
+    server.arrive(run_task())
+    assert server.published == ["queued"]
+    assert [json.loads(body) for body in server.queue.bodies] == [run_task()]
+
+
+def test_check_of_a_waiting_command_publishes_queued() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    assert server.check() == []
+    assert server.published == ["queued"]
+    assert server.claims.queued == {ATTEMPT}
+    (update,) = server.runtime.bus.published
+    assert isinstance(update, TaskStateChanged)
+    assert update.meta is not None
+    assert update.meta.cause == "the-command"
+
+
+def test_check_of_a_body_that_began_publishes_nothing() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.work()
+    before = list(server.published)
+    assert server.check() == []
+    assert server.published == before
+    assert server.claims.queued == set()
+
+
+def test_check_of_a_cancelled_attempt_publishes_nothing() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.arrive(cancel_task())
+    assert server.check() == []
+    assert server.published == []
+
+
+def test_check_that_comes_too_late_publishes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.runtime.now = NOW + 11
+    assert server.check() == []
+    assert (server.published, server.claims.queued) == ([], set())
+    assert "too late to acknowledge task-1" in caplog.text
+
+
+def test_check_that_is_none_fails_alone() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.checks.bodies = ["{}", *server.checks.bodies, "no JSON"]
+    assert server.check() == ["message-0", "message-2"]
+    assert server.published == ["queued"]
+
+
+def test_check_without_a_bus_is_delivered_again() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.runtime.adapters = replace(server.adapters, bus=_Unreachable())
+    assert server.check() == ["message-0"]
+    assert server.claims.queued == set()
+
+
+def test_check_whose_note_fails_is_delivered_again() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.claims.fault = OSError("throttled")
+    assert server.check() == ["message-0"]
+    server.claims.fault = None
+    assert server.check() == []
+    ids = {message.meta and message.meta.id for message in server.runtime.bus.published}
+    assert (server.published, len(ids)) == (["queued", "queued"], 1)
+    assert server.claims.queued == {ATTEMPT}
+
+
+def test_checks_of_a_batch_are_published_together() -> None:
+    server = Deployed()
+    for attempt in range(1, 101):
+        server.arrive(run_task(attempt=attempt))
+    server.runtime.adapters = replace(server.adapters, bus=(bus := _CountingBus()))
+    assert server.check() == []
+    assert (bus.requests, len(bus.published), len(server.claims.queued)) == (1, 100, 100)
+
+
+def test_early_body_looks_up_no_acknowledgement() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.runtime.now = NOW + 6
+    server.work()
+    assert server.published == ["started", "completed"]
+    assert server.claims.queued_reads == 0
+
+
+def test_late_body_begins_if_it_was_acknowledged() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.check()
+    server.runtime.now = NOW + 300
+    server.work()
+    assert server.published == ["queued", "started", "completed"]
+
+
+def test_late_body_does_not_begin_without_an_acknowledgement() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.runtime.now = NOW + 11
+    server.work()
+    assert server.published == []
+
+
+def test_ingress_handler_takes_commands_and_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Deployed()
+    monkeypatch.setattr(lambda_handlers, "build_server_runtime", lambda _: server.adapters)
+    monkeypatch.setattr(lambda_handlers, "work_queue", lambda: server.queue)
+    monkeypatch.setattr(lambda_handlers, "check_queue", lambda: server.checks)
+    assert lambda_handlers.ingress(run_task()) is None
+    assert lambda_handlers.ingress(records(check_of(a_command()))) == {"batchItemFailures": []}
+    assert server.published == ["queued"]
+
+
+@given(
+    ack_s=st.floats(0.5, 60),
+    happenings=st.lists(
+        st.tuples(st.sampled_from(["work", "check", "crashed check", "arrive"]), st.floats(0, 30)),
+        max_size=8,
+    ),
+)
+def test_body_after_ack_by_was_acknowledged_before(
+    ack_s: float, happenings: list[tuple[str, float]]
+) -> None:
+    """Rule 6, in whatever order the messages are delivered, also twice, and checks crash."""
+    server = Deployed()
+    command = run_task(ack_by=utc(NOW + ack_s), start_by=utc(NOW + 600))
+    ack_by = utc(NOW + ack_s).timestamp()
+    begun: list[float] = []
+    acknowledged: list[float] = []
+    server.arrive(command)
+    for name, after_s in happenings:
+        acknowledged += [server.runtime.now] if "queued" in server.published else []
+        server.runtime.now += after_s
+        server.claims.fault = OSError("killed") if name == "crashed check" else None
+        match name:
+            case "work":
+                server.work(lambda: begun.append(server.runtime.now))
+            case "arrive":
+                server.arrive(command)
+            case _:
+                server.check()
+    assert len(begun) <= 1
+    for at in begun:
+        assert at <= ack_by or min(acknowledged) <= ack_by
+
+
+class _Unreachable:
+    def publish(self, messages: object) -> None:
+        raise OSError("unreachable")
+
+
+class _CountingBus(RecordingBus):
+    requests = 0
+
+    def publish(self, messages: Any) -> None:
+        self.requests += 1
+        super().publish(messages)
