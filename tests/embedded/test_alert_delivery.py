@@ -96,6 +96,14 @@ def test_command_that_closes_stderr_is_waited_for(monkeypatch: pytest.MonkeyPatc
         deliver(AlertTarget(command="sh -c 'exec 2>&-; sleep 9'"), the_message(), is_waiting=False)
 
 
+def test_command_gets_the_event_as_one_line(tmp_path: Path) -> None:
+    target = AlertTarget(command=f"tee -a {tmp_path / 'alerts.jsonl'}")
+    for task in ("load", "report"):
+        deliver(target, the_message(task=task), is_waiting=False)
+    lines = (tmp_path / "alerts.jsonl").read_text().splitlines()
+    assert [json.loads(line)["detail"]["task"] for line in lines] == ["load", "report"]
+
+
 def test_command_that_reads_nothing_does_not_block() -> None:
     blocked = [BlockedTask(task=f"t{n}", server="s" * 100) for n in range(2000)]
     deliver(AlertTarget(command="true"), the_message(blocked=blocked), is_waiting=False)

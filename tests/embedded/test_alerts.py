@@ -128,6 +128,19 @@ def test_failed_delivery_is_tried_again_after_a_pause(home: Home) -> None:
     assert home.alerts.alerts() == []
 
 
+def test_failed_delivery_is_tried_for_over_an_hour_and_a_half(home: Home) -> None:
+    """docs/how-to/alerts.md promises it: a chat that is down for an hour loses no alert."""
+    alerting = Alerting(home, "team-a")
+    alerting.recorder.fault = "the webhook answered 503"
+    alerting.happens()
+    while dead_alerts(home.alerts) == []:
+        (alert,) = home.alerts.alerts()
+        assert alert.due is not None
+        last = alert.due
+        alerting.step_after(alert.due - alerting.now)
+    assert 90 * 60 < last - 1000 < 110 * 60
+
+
 def test_failure_that_nothing_foresaw_stops_no_other_alert(home: Home) -> None:
     alerting = Alerting(home, "team-a")
     alerting.recorder.unforeseen = RecursionError("too deep")

@@ -84,7 +84,7 @@ def _post(address: str, body: str) -> None:
 def _run(command: str, body: str, line: str) -> None:
     """Run the command to its end. What it leaves running in the background is not waited for."""
     with TemporaryFile() as given:  # a command that does not read it must not block us
-        given.write(body.encode())
+        given.write(f"{body}\n".encode())  # so that a command may append it to a file of lines
         given.seek(0)
         try:
             process = subprocess.Popen(

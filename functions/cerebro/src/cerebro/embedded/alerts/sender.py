@@ -29,8 +29,8 @@ _log = logging.getLogger("cordyna")
 POLL_S: Final = 1.0
 FIRST_PAUSE_S: Final = 10.0
 PAUSE_MAX_S: Final = 1800.0
-TRIES_MAX: Final = 8
-"""Over about an hour and a half."""
+TRIES_MAX: Final = 11
+"""The last one is an hour and 42 minutes after the first."""
 
 EVERY_OWNER: Final = "*"
 
