@@ -19,6 +19,7 @@ from cordyna_cli.engine import Engine
 from cordyna_cli.input.run_selector import resolve_run_and_task
 from cordyna_cli.output.exit_status import ExitStatus
 from cordyna_core.errors import UserError
+from cordyna_core.paths import expand_user
 
 Port = Annotated[
     int | None,
@@ -165,7 +166,7 @@ def folder_of(call: CommandContext, engine: Engine) -> Path:
     environ = call.environment.environ
     config = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")) / ".config"
     name = "".join(letter if letter.isalnum() else "-" for letter in location.name)
-    return Path(config).expanduser() / "cordyna" / "consoles" / name
+    return expand_user(config) / "cordyna" / "consoles" / name
 
 
 def _give_address(call: CommandContext, address: str, *, no_open: bool) -> None:

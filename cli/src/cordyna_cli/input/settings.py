@@ -28,6 +28,7 @@ from cordyna_cli.input.server_entries import (
 )
 from cordyna_cli.usage_error import UsageError
 from cordyna_core.errors import UserError
+from cordyna_core.paths import expand_user, is_file
 
 _TEXT_SETTINGS: Final = ("home", "profile", "region", "endpoint_url", "bus")
 _CLOUD_SETTINGS: Final = ("profile", "region", "endpoint_url", "bus")
@@ -140,7 +141,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 def _from_project(cwd: Path) -> dict[str, Any]:
     for directory in (cwd, *cwd.parents):
         file = directory / "pyproject.toml"
-        if not file.is_file():
+        if not is_file(file):
             continue
         table = _read_toml(file).get("tool", {}).get("cordyna")
         if table is not None:
@@ -150,15 +151,13 @@ def _from_project(cwd: Path) -> dict[str, Any]:
 
 def _from_profile(profile: str, environ: Mapping[str, str]) -> dict[str, Any]:
     file = _profile_folder(environ) / f"{profile}.toml"
-    if not file.is_file():
+    if not is_file(file):
         return {}
     return _with_absolute_paths(_checked(_read_toml(file), file, f"profile {profile}"), file.parent)
 
 
 def _profile_folder(environ: Mapping[str, str]) -> Path:
-    config = (
-        environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".config"
-    )
+    config = environ.get("XDG_CONFIG_HOME") or expand_user(environ.get("HOME", "~")) / ".config"
     return Path(config) / "cordyna"
 
 
@@ -215,5 +214,5 @@ def _with_absolute_paths(values: dict[str, Any], directory: Path) -> dict[str, A
         absolute["entries"] = read_entries(values["servers"], directory)
         absolute["servers"] = [entry.target for entry in absolute["entries"]]
     if "home" in values:
-        absolute["home"] = str(directory / Path(values["home"]).expanduser())
+        absolute["home"] = str(directory / expand_user(values["home"]))
     return absolute

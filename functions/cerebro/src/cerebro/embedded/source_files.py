@@ -1,11 +1,11 @@
 """Source files: which files make up a task server, and the state that they are in.
 
-Invariant: only names, times and sizes of files are read; nothing is imported.
+Invariant: only names, times and sizes of files are read; nothing is imported. Whatever else lies in
+the folder of a server (a folder that may not be entered, a link in a circle) is left out.
 """
 
 import hashlib
 import importlib.machinery
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -13,6 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from cordyna_core._version import __version__
+from cordyna_core.paths import (
+    expand_user,
+    files_of,
+    folders_of,
+    is_file,
+    is_folder,
+    is_link,
+    real_path,
+)
 
 EXEC_PREFIX: Final = "exec:"
 
@@ -27,9 +36,9 @@ class SourceFiles:
 
     def folders(self) -> set[Path]:
         """Return the folders that hold the files, as they are now, and those that links lead to."""
-        linked = {path.resolve().parent for path in self.paths() if path.is_symlink()}
+        linked = {real_path(path).parent for path in self.paths() if is_link(path)}
         own = {folder for root in self._roots for folder in _folders_of(root)}
-        return own | {folder for folder in linked if folder.is_dir()}
+        return own | {folder for folder in linked if is_folder(folder)}
 
     def paths(self) -> set[Path]:
         """Return the files, as they are now."""
@@ -41,7 +50,7 @@ class SourceFiles:
         for path in self.paths():
             try:
                 stat = path.stat()
-            except FileNotFoundError:  # It was deleted after it was listed.
+            except OSError:  # It was deleted after it was listed, or links to itself.
                 continue
             stamps[path] = (stat.st_ctime_ns, stat.st_size, stat.st_ino)
         return stamps
@@ -62,7 +71,7 @@ def _roots_of(target: str) -> Iterator[Path]:
         return
     location = target.partition(":")[0]
     if location.endswith(".py") or "/" in location:
-        yield Path(location).expanduser().resolve().parent
+        yield real_path(expand_user(location)).parent
         return
     root = _folder_of_module(location)
     if root is not None:
@@ -79,9 +88,9 @@ def _files_of_command(command: str) -> Iterator[Path]:
     except ValueError:  # Unbalanced quotes: the worker host reports it when it loads the server.
         return
     for argument in arguments[1:]:
-        path = Path(argument).expanduser()
-        if path.is_file():
-            yield path.resolve()
+        path = expand_user(argument)
+        if is_file(path):
+            yield real_path(path)
 
 
 def _folder_of_module(module: str) -> Path | None:
@@ -100,21 +109,28 @@ def _files_in(root: Path) -> Iterator[Path]:
 
     Other folders are left alone.
     """
-    if root.is_file():
+    if is_file(root):
         yield root
         return
     for folder in _folders_of(root):
-        yield from folder.glob("*.py")
+        yield from files_of(folder, ".py")
 
 
 def _folders_of(root: Path) -> Iterator[Path]:
     """Yield a folder with the packages in it, or the folder of a file; those that exist."""
-    if root.is_file():
+    if is_file(root):
         yield root.parent
+    elif is_folder(root):
+        yield from _packages_in(root, set())
+
+
+def _packages_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Yield a folder and the packages in it, each once: a link may lead back to a folder above."""
+    place = real_path(folder)
+    if place in seen:
         return
-    if not root.is_dir():
-        return
-    yield root
-    for entry in os.scandir(root):
-        if entry.is_dir() and (Path(entry.path) / "__init__.py").exists():
-            yield from _folders_of(Path(entry.path))
+    seen.add(place)
+    yield folder
+    for path in folders_of(folder):
+        if is_file(path / "__init__.py"):
+            yield from _packages_in(path, seen)

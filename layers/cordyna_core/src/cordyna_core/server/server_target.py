@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Final, NamedTuple
 
 from cordyna_core.errors import NotFound, UserError
+from cordyna_core.paths import expand_user, is_file, is_folder, real_path
 from cordyna_core.server.task_server import TaskServer
 
 _SHOWN_FRAMES_MAX: Final = 5
@@ -40,10 +41,10 @@ class ServerTarget(NamedTuple):
         """Return the path of the file. Raises NotFound, UserError: it is not a Python file."""
         if not self.module:
             raise UserError("no file or module is named", why="the name is empty", next=_FORMS)
-        path = Path(self.module).expanduser().resolve()
-        if path.is_dir():
+        path = real_path(expand_user(self.module))
+        if is_folder(path):
             raise UserError(f"{path} is a folder, and no Python file", next=_FORMS)
-        if not path.is_file():
+        if not is_file(path):
             raise NotFound(
                 f"there is no file {path}",
                 next=_FORMS,
