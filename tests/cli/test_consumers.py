@@ -230,6 +230,25 @@ def test_rehearsal_shows_changed_outputs_as_types(tmp_path: Path) -> None:
     assert "output nothing -> {rows: integer, day?: string (date) or null" in out
 
 
+def test_doctor_of_a_deprecated_upstream_exits_with_0() -> None:
+    """It refuses nothing for months, and must not fail the health check of all teams."""
+    deprecated = Notice(
+        code="deprecated",
+        task="report",
+        server="b",
+        upstream="orders",
+        upstream_server="a",
+        message="report (team-b) needs orders (team-a), which is deprecated: use lines",
+    )
+    tasks = [
+        TaskInfo(task="orders", server="a", upstream=[]),
+        TaskInfo(task="report", server="b", upstream=["orders"], notices=[deprecated]),
+    ]
+    result = dyna("doctor", engine=CloudEngine(declared=tasks))
+    assert "·  edges      report (team-b) needs orders" in result.out
+    assert (result.status, result.err) == (0, "  next: dyna consumers orders\n")
+
+
 def test_doctor_finds_each_noticed_edge_once() -> None:
     engine = CloudEngine(declared=TASKS)
     found = [line for line in dyna("doctor", engine=engine).out.splitlines() if "edges" in line]

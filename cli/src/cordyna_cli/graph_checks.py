@@ -6,7 +6,7 @@ Invariant: they read views of the engine only, so they are the same on a laptop 
 from collections.abc import Iterator, Sequence
 
 from cordyna_cli.engine import Engine
-from cordyna_cli.operations import Finding
+from cordyna_cli.operations import Finding, FindingState
 from cordyna_cli.wording.foreign_text import one_line
 from cordyna_cli.wording.format import join_names
 from cordyna_cli.wording.near_names import near_names_of
@@ -47,8 +47,9 @@ def _notices(tasks: Sequence[TaskInfo]) -> Iterator[Finding]:
     for info in tasks:
         for notice in info.notices:
             if notice.task == info.task and notice.code != "cannot_tell":
+                state: FindingState = "notice" if notice.code == "deprecated" else "worth a look"
                 next_command = f"dyna consumers {notice.upstream}"
-                yield Finding("edges", "worth a look", one_line(notice.message), next_command)
+                yield Finding("edges", state, one_line(notice.message), next_command)
 
 
 def _refused_crons(engine: Engine, tasks: Sequence[TaskInfo]) -> Iterator[Finding]:

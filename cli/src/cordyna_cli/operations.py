@@ -11,15 +11,25 @@ from typing import Literal, Protocol, cast
 from cordyna_cli.engine import Engine
 from cordyna_core.errors import UserError
 
+FindingState = Literal["well", "notice", "worth a look", "broken"]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `next`: what to do where it is not well."""
+    """The result of one check. `next`: what to do where it is not well.
+
+    A `notice` keeps nothing from running: `doctor` shows it, and finds no problem.
+    """
 
     what: str
-    state: Literal["well", "worth a look", "broken"]
+    state: FindingState
     detail: str
     next: str = ""
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it may keep a task from running."""
+        return self.state in ("worth a look", "broken")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ def doctor(ctx: typer.Context, *, json: AsJson = False) -> ExitStatus:
 
     On AWS: credentials, bus, query function, versions, clocks, servers, logs. On a laptop: driver,
     servers, database. Everywhere: dead letters, upstreams that are not declared, crons that would
-    be refused.
+    be refused. A deprecated upstream is a notice, and no problem.
     """
     call = CommandContext(ctx)
     with call.engine() as engine:
@@ -40,8 +40,8 @@ def doctor(ctx: typer.Context, *, json: AsJson = False) -> ExitStatus:
         call.out.print(findings_table(findings, call.out.width))
     steps = (finding.next for finding in findings if finding.state != "well" and finding.next)
     call.err.note(f"  next: {step}" for step in dict.fromkeys(steps))
-    is_well = all(finding.state == "well" for finding in findings)
-    return ExitStatus.COMPLETED if is_well else ExitStatus.ENDED_IN_ERROR
+    has_problem = any(finding.is_problem for finding in findings)
+    return ExitStatus.ENDED_IN_ERROR if has_problem else ExitStatus.COMPLETED
 
 
 @dlq.command("ls")

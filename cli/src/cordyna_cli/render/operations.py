@@ -12,6 +12,7 @@ from cordyna_cli.wording.foreign_text import one_line
 
 _SIGNS: Final = {
     "well": Text("✓", "green"),
+    "notice": Text("·", "dim"),
     "worth a look": Text("!", "yellow"),
     "broken": Text("✗", "bold red"),
 }
