@@ -34,6 +34,12 @@ def test_error_text_does_not_break_a_command() -> None:
     assert text.splitlines()[-1] == f"  next: {command}"
 
 
+def test_error_text_has_one_word_in_colour() -> None:
+    """What a task printed may begin so, too."""
+    text = error_text(UserError("error: x", why="error: y"), colour=True)
+    assert text == "\x1b[1;31merror:\x1b[0m error: x\n  error: y\n"
+
+
 @pytest.mark.parametrize("file", [None, "/tmp/some-file"])
 def test_full_disk_is_no_fault_of_cordyna(file: str | None) -> None:
     fault = OSError(errno.ENOSPC, "No space left on device", file)
