@@ -7,7 +7,7 @@ import pytest
 
 from cerebro.core.effects import WriteTask
 from cerebro.core.messages import run_task
-from cerebro.core.model.plan import Plan, PlannedTask
+from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.new_facts import begin_attempt, wait_again
@@ -73,3 +73,34 @@ def test_second_completion_of_an_attempt_changes_no_output() -> None:
     completed(outputs, SENT, "a1")
     completed(outputs, SENT, "other")
     assert outputs.last == {(RUN, 0): "a1"}
+
+
+def test_second_completion_after_a_rerun_changes_no_output() -> None:
+    outputs = AcceptedOutputs()
+    first = completed(outputs, SENT, "a1")
+    waiting = wait_again(first, cause="rerun", now=7.0)
+    outputs.task_written(A, WriteTask(RUN, 0, waiting, first), None)
+    again = begin_attempt(A, waiting, cause="rerun", now=8.0)
+    completed(outputs, again, "a2")
+    completed(outputs, again, "other")
+    assert outputs.last == {(RUN, 0): "a2"}
+
+
+def test_reused_output_is_the_one_before_a_rerun_of_its_maker() -> None:
+    """The plan names the attempt whose result it reuses, by when that was dispatched."""
+    outputs = AcceptedOutputs()
+    first = completed(outputs, SENT, "a1")
+    waiting = wait_again(first, cause="rerun", now=7.0)
+    outputs.task_written(A, WriteTask(RUN, 0, waiting, first), None)
+    completed(outputs, begin_attempt(A, waiting, cause="rerun", now=8.0), "a2")
+    reusing = replace(A, reuses=CachedResult(RUN, 0, first.dispatched_at))
+    done = replace(SENT, rank=Rank.COMPLETED, deadline=None)
+    outputs.task_written(reusing, WriteTask("other-run", 0, done, None), None)
+    assert outputs.last == {(RUN, 0): "a2", ("other-run", 0): "a1"}
+
+
+def test_join_has_no_output() -> None:
+    outputs = AcceptedOutputs()
+    done = replace(SENT, rank=Rank.COMPLETED, deadline=None)
+    outputs.task_written(replace(A, server=""), WriteTask(RUN, 0, done, None), None)
+    assert outputs.last == {(RUN, 0): None}
