@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cordyna_core.worker.processes import Progress
-from cordyna_core.worker.processor_wait import ProcessorWait
+from cordyna_core.worker.cpu_wait import CpuWait
 
 PING_INTERVAL_S: Final = 1.0
 ANSWER_TIMEOUT_S: Final = 10.0
@@ -24,7 +24,7 @@ class Heartbeat:
     """The heartbeat of one host. `progress`: what its process has done so far, if that is known."""
 
     def __init__(self, now: float, progress: Callable[[], Progress | None]) -> None:
-        self._wait = ProcessorWait(now, progress)
+        self._wait = CpuWait(now, progress)
         self._number = 0
         self._last_ask = self._last_poll = now
         self._asked_at: float | None = now

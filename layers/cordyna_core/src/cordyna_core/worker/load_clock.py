@@ -10,7 +10,7 @@ from typing import Final
 
 from cordyna_core.worker.loop import Loop, Timer
 from cordyna_core.worker.processes import Progress
-from cordyna_core.worker.processor_wait import ProcessorWait
+from cordyna_core.worker.cpu_wait import CpuWait
 from cordyna_core.worker.settings import Settings
 
 _SAMPLE_INTERVAL_S: Final = 1.0
@@ -21,7 +21,7 @@ class LoadClock:
 
     def __init__(self, loop: Loop, settings: Settings, on_timeout: Callable[[float], None]) -> None:
         self._loop, self._settings, self._on_timeout = loop, settings, on_timeout
-        self._wait: ProcessorWait | None = None
+        self._wait: CpuWait | None = None
         self._waited_s = 0.0
         self._began_at = loop.clock()
         self.is_running = True
@@ -30,7 +30,7 @@ class LoadClock:
 
     def watch(self, progress: Callable[[], Progress | None]) -> None:
         """Leave out from now on the time in which this process waits for the processor."""
-        self._wait = ProcessorWait(self._loop.clock(), progress)
+        self._wait = CpuWait(self._loop.clock(), progress)
 
     def stop(self) -> None:
         """Call back no more. Safe to call again."""

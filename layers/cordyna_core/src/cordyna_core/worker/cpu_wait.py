@@ -1,4 +1,4 @@
-"""Processor wait: how long a process has been ready to run, and did not run.
+"""CPU wait: how long a process has been ready to run, and did not run.
 
 Invariant: only what the system says of the process counts. Without /proc that is nothing, so that
 all time counts as the process's own.
@@ -13,7 +13,7 @@ _STATES_OF_WAITING: Final = ("R", "D")
 """Runnable, or waiting for the disk, from which it is paged in."""
 
 
-class ProcessorWait:
+class CpuWait:
     """Samples of one process. `progress`: what it has done so far, if that is known."""
 
     def __init__(self, now: float, progress: Callable[[], Progress | None]) -> None:
