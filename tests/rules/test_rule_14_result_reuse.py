@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cerebro.core.planning import planner
-from cerebro.core.run import dispatch
+from cerebro.core.run import fan_out
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import CLIENT, derived_id, run_id_of
 from cordyna_core.contract.state_updates import RunStateChanged
@@ -165,7 +165,7 @@ def test_end_of_reused_target_is_published_after_a_crash() -> None:
 
 def test_task_after_two_reused_ones_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both lead to it in one walk; in groups of one, the second would send it again."""
-    monkeypatch.setattr(dispatch, "COMMANDS_PER_GROUP", 1)
+    monkeypatch.setattr(fan_out, "COMMANDS_PER_GROUP", 1)
     both: dict[str, Any] = {
         "c": {"upstream": [{"task": "a", "within_s": HOUR}, {"task": "b", "within_s": HOUR}]}
     }

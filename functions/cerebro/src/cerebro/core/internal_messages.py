@@ -29,9 +29,11 @@ class PageTimer:
 
 @fast_dataclass(frozen=True, slots=True)
 class FanOut:
-    """Continue a wide fan-out.
+    """Continue a fan-out that is wide, or whose handler had no more time.
 
     `index` None: from the roots. `start`: the position among its downstream tasks.
+
+    With `page`, it continues the repair of that page, and `start` is the index of a task.
     """
 
     run_id: str
@@ -39,6 +41,7 @@ class FanOut:
     start: int
     cause: str
     repair: bool = False
+    page: int | None = None
 
 
 @fast_dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, all_completed
-from cerebro.core.run import dispatch
 from cerebro.core.run.transitions import EXPIRY_REASON
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.incident_checks import IncidentChecks
@@ -188,10 +187,15 @@ class Checker:
         downstream = snapshot.plan.downstream[completed]
         if completed == snapshot.plan.target and run.status == "running" and not run.reruns:
             raise InvariantBroken("the target completed, and its input did not end the run", run_id)
-        if run.is_over or run.reruns or len(downstream) > dispatch.FAN_OUT_WIDTH:
+        if run.is_over or run.reruns:
             return
         facts = self.store._tasks[run_id]
-        for index in downstream:
+        # From there on, a message of its own dispatches it.
+        sent_on = min(
+            (one.start for one in self.handled.fan_outs if one.index == completed),
+            default=len(downstream),
+        )
+        for index in downstream[:sent_on]:
             task = snapshot.plan.tasks[index]
             if index in facts or not all_completed(task.awaits, facts):
                 continue

@@ -37,14 +37,23 @@ WIDE_INTERVAL: Final = 50
 SNOOZE_INTERVAL: Final = 6
 """In one world in this many, incidents are snoozed."""
 
-_JOINED: Final = Sizes(2, 1, 2, 3, 25, upstream_bytes=30)
-"""With these, a task of three upstreams has joins, and one of five has three."""
+_JOINED: Final = (
+    Sizes(2, 1, 2, 3, 25, upstream_bytes=30),
+    Sizes(2, 2, 2, 3, 25, upstream_bytes=30, part_s=0.0, facts_per_read=2),
+)
+"""With these, a task of three upstreams has joins, and one of five has three.
+
+With the second ones, a part of a fan-out has time for one task.
+"""
 _DIVIDED: Final = (
     Sizes(2, 1, REAL.awaited, 2, 1, kept_commands=2, root_causes=1),
-    Sizes(1, 250, REAL.awaited, 1, 2, params_bytes=39),
+    Sizes(1, 250, REAL.awaited, 1, 2, params_bytes=39, part_s=0.02, facts_per_read=1),
 )
-"""With these, a run of two tasks has more than one page, fan-out message or group of commands."""
-_SIZES: Final = (REAL, _JOINED, *_DIVIDED, *_DIVIDED, *_DIVIDED)
+"""With these, a run of two tasks has more than one page, fan-out message or group of commands.
+
+With the second ones, a part of a fan-out often has time for a task or two.
+"""
+_SIZES: Final = (REAL, *_JOINED, *_DIVIDED, *_DIVIDED, _DIVIDED[1])
 _TASKS_TO_JOIN: Final = (4, 4, 4, 6)
 _FAN_INS_TO_JOIN: Final = (5,) * 7
 """How many upstreams a task may have, beside 0, 1 and 2; most have as many as there are."""
@@ -79,8 +88,8 @@ def scenario_of(seed: int, faults: FaultInjector, own: Sequence[ServerDeclared] 
     declared = tuple(own) or draw_declarations(
         names,
         faults,
-        size=faults.choice(_TASKS_TO_JOIN if sizes is _JOINED else extent.tasks[emphasis]),
-        fan_ins=_FAN_INS_TO_JOIN if sizes is _JOINED else (3,),
+        size=faults.choice(_TASKS_TO_JOIN if sizes in _JOINED else extent.tasks[emphasis]),
+        fan_ins=_FAN_INS_TO_JOIN if sizes in _JOINED else (3,),
         cron=cron,
         fresh_rate=1.0 if emphasis == "reuse" else 0.2,
     )

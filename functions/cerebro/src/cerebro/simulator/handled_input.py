@@ -33,8 +33,8 @@ class HandledInput:
     and did not find the stored outputs of `lost_outputs`. It wrote `facts_written` (index,
     before, after), `results_written` (tasks), and perhaps the graph's head. It noted a sign of
     life of `noted_servers` and that of `silent_servers` a command was not acknowledged. It sent
-    `checks` and `published`, and saw to it that there are timers for `armed_pages`. `run_before`
-    and `facts_before` are what was stored of its run when it began.
+    `checks`, `fan_outs` and `published`, and saw to it that there are timers for `armed_pages`.
+    `run_before` and `facts_before` are what was stored of its run when it began.
     """
 
     message: Any
@@ -69,6 +69,7 @@ class HandledInput:
     has_created_run: bool = False
     has_written_head: bool = False
     checks: list[OverdueCheck] = field(default_factory=list)
+    fan_outs: list[FanOut] = field(default_factory=list)
     published: list[Message] = field(default_factory=list)
 
     def note_run(self, run_id: str, run: Run | None) -> None:

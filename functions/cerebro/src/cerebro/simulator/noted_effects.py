@@ -75,6 +75,7 @@ NOTED: Final[dict[type, Callable[[Any, Any, Any], None]]] = {
     effects.ApplyCrons: _crons_applied,
     effects.WriteHead: _head_written,
     effects.HasPageTimer: _timer_looked_for,
+    effects.SendFanOut: lambda handler, effect, _: handler.handled.fan_outs.append(effect.fan_out),
     effects.NoteServer: lambda handler, effect, _: handler.handled.noted_servers.add(effect.server),
     effects.NoteMissedAck: lambda handler, effect, _: handler.handled.silent_servers.add(
         effect.server

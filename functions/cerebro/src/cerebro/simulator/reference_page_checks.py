@@ -12,7 +12,7 @@ from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.model.plan import Plan, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun, all_completed
-from cerebro.core.run import dispatch
+from cerebro.core.run import fan_out
 from cerebro.simulator.handled_input import HandledInput
 from cerebro.simulator.unexpected import Unexpected
 from cordyna_core.contract.state_updates import RunStateChanged
@@ -60,7 +60,7 @@ def check_page(
             raise Unexpected(f"{failed} failed for good, and a page timer left the run not failing")
         is_undisturbed = (before.rev, before.reruns) == (after.rev, after.reruns)
         if repairs and is_undisturbed:
-            _check_repaired(message, handled.facts_before, snapshot.plan, facts)
+            _check_repaired(message, handled, snapshot.plan, facts)
 
 
 def _require_published(handled: HandledInput) -> None:
@@ -68,12 +68,17 @@ def _require_published(handled: HandledInput) -> None:
         raise Unexpected("a page timer completed the run, and did not publish it again")
 
 
-def _check_repaired(timer: PageTimer, found: Facts, plan: Plan, facts: Facts) -> None:
+def _check_repaired(timer: PageTimer, handled: HandledInput, plan: Plan, facts: Facts) -> None:
+    found = handled.facts_before
+    # From there on, a message of its own repairs the page.
+    sent_on = min(
+        (one.start for one in handled.fan_outs if one.page == timer.page), default=plan.size
+    )
     target = found.get(plan.target)
     if target is not None and target.is_completed and page_of(plan.target) == timer.page:
         raise Unexpected("the target was completed, and a page timer did not end the run")
     for index in _ready(timer, found, plan):
-        if index not in facts or facts[index].is_waiting:
+        if index < sent_on and (index not in facts or facts[index].is_waiting):
             raise Unexpected(f"{plan.tasks[index].name} was ready, and a page timer left it")
 
 
@@ -90,7 +95,7 @@ def _ready(timer: PageTimer, found: Facts, plan: Plan) -> Iterator[int]:
             upstream
             for upstream in task.awaits
             if page_of(upstream) == timer.page
-            and len(plan.downstream[upstream]) <= dispatch.FAN_OUT_WIDTH
+            and len(plan.downstream[upstream]) <= fan_out.FAN_OUT_WIDTH
         ]
         if narrow or (not task.awaits and page_of(index) == timer.page):
             yield index

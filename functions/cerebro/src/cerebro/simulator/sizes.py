@@ -16,11 +16,11 @@ from cerebro.core.planning import planner
 from cerebro.core.run import (
     cancel_retry,
     command_groups,
-    dispatch,
     invoke,
     overdue_check,
     page_check,
 )
+from cerebro.core.run import fan_out as parts
 from cordyna_core.contract import limits
 
 
@@ -30,11 +30,12 @@ class Sizes:
 
     Task runs a page, downstream tasks a fan-out message, upstreams awaited at most, commands that
     leave together, decisions an overdue check, commands that a run keeps, root causes that a
-    message names, bytes of the outputs in a command, bytes of the parameters of a run.
+    message names, bytes of the outputs in a command, bytes of the parameters of a run, seconds for
+    which a part of a fan-out begins tasks, facts that a repair reads at once.
     """
 
     page: int = plan.PAGE_SIZE
-    fan_out: int = dispatch.FAN_OUT_WIDTH
+    fan_out: int = parts.FAN_OUT_WIDTH
     awaited: int = planner.MAX_AWAITED
     commands: int = command_groups.COMMANDS_PER_GROUP
     decisions: int = overdue_check.DECISIONS_PER_CHECK
@@ -42,6 +43,8 @@ class Sizes:
     root_causes: int = messages.ROOT_CAUSES_MAX
     upstream_bytes: int = limits.MAX_UPSTREAM_BYTES
     params_bytes: int = limits.MAX_PARAMS_BYTES
+    part_s: float = parts.PART_MAX_S
+    facts_per_read: int = parts.FACTS_PER_READ
 
     def set(self) -> None:
         """Use these sizes in this process."""
@@ -50,11 +53,13 @@ class Sizes:
         for module, name, value in (
             (plan, "PAGE_SIZE", self.page),
             (memory, "PAGE_SIZE", self.page),
-            (dispatch, "FAN_OUT_WIDTH", self.fan_out),
-            (page_check, "FAN_OUT_WIDTH", self.fan_out),
+            (parts, "FAN_OUT_WIDTH", self.fan_out),
+            (parts, "PART_MAX_S", self.part_s),
+            (parts, "FACTS_PER_READ", self.facts_per_read),
+            (page_check, "FACTS_PER_READ", self.facts_per_read),
             (planner, "MAX_AWAITED", self.awaited),
             (command_groups, "COMMANDS_PER_GROUP", self.commands),
-            (dispatch, "COMMANDS_PER_GROUP", self.commands),
+            (parts, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "DECISIONS_PER_CHECK", self.decisions),
             (cancel_retry, "COMMANDS_PER_RUN_MAX", self.kept_commands),

@@ -19,126 +19,23 @@ No wake-up can be lost between two upstreams that complete at the same time. Eac
 fact before it reads the others', so the one that writes last sees all of them completed. Both may
 see it; then the conditional put of the downstream's first fact lets one of them win.
 
-A fact's clock starts when it is put, so its command must follow at once: a group leaves as soon as
-it is full, while the fan-out continues. What is wider than FAN_OUT_WIDTH continues in messages of
-its own, each of which is sent before its predecessor dispatches.
-
-Joins and reused results have no body: they complete here, and the fan-out continues from them.
+What one message dispatches is in fan_out.py. Joins and reused results have no body: they complete
+here, and the fan-out continues from them.
 
 Invariant: put, arm, check, send. Only the input that caused a fact sends its command
 (docs/rules.md, rule 2).
 """
 
-from collections import deque
-from collections.abc import Sequence
-from typing import Final
-
-from cerebro.core.effects import Now, ReadTask, ReadTasks, SendFanOut, WriteTask
-from cerebro.core.internal_messages import FanOut
-from cerebro.core.model.plan import page_of
-from cerebro.core.model.run import Run, RunSnapshot
+from cerebro.core.effects import Now, ReadTask, ReadTasks, WriteTask
+from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import TaskRun, all_completed
-from cerebro.core.run.command_groups import COMMANDS_PER_GROUP, send_group
 from cerebro.core.run.new_facts import begin_attempt, complete_without_body
 from cerebro.core.run.own_attempts import is_own
-from cerebro.core.run.page_timers import arm_page_check
-from cerebro.core.run.run_access import read_run
 from cerebro.core.run.run_status import end_run
 from cerebro.core.run.transitions import has_not_moved
 
-FAN_OUT_WIDTH: Final = 250
-"""Downstream tasks examined for one message; the others follow in messages of their own."""
 
-
-async def fan_out(snapshot: RunSnapshot, message: FanOut, known: dict[int, TaskRun]) -> Run | None:
-    """Dispatch what is ready downstream of `message.index` (None: the roots), from `start` on.
-
-    Returns the run as it was read before the last commands were sent; None: none were.
-    """
-    plan = snapshot.plan
-    candidates = plan.roots if message.index is None else plan.downstream[message.index]
-    end = message.start + FAN_OUT_WIDTH
-    if end < len(candidates):
-        rest = FanOut(message.run_id, message.index, end, message.cause, message.repair)
-        await SendFanOut(rest)
-    return await dispatch_ready(
-        snapshot,
-        candidates[message.start : end],
-        cause=message.cause,
-        known=known,
-        repair=message.repair,
-    )
-
-
-async def dispatch_ready(
-    snapshot: RunSnapshot,
-    candidates: Sequence[int],
-    *,
-    cause: str,
-    known: dict[int, TaskRun],
-    repair: bool = False,
-) -> Run | None:
-    """Dispatch those of `candidates` that wait and whose upstreams have all completed.
-
-    Returns the run as it was read before the last commands were sent; None: none were.
-
-    `known`: completed facts that were read already; they stay completed, so they are not read
-    again. `repair`: most candidates have been dispatched, so their facts are read first.
-    """
-    plan = snapshot.plan
-    if repair:
-        candidates = await _still_waiting(snapshot, candidates, cause)
-    group: dict[int, TaskRun] = {}
-    last_completed: int | None = None
-    # Two upstreams without a body may both lead to one task: it is sent once.
-    dispatched: set[int] = set()
-    has_clock = False
-    waiting = deque(candidates)
-    run: Run | None = None
-    while waiting:
-        index = waiting.popleft()
-        task = plan.tasks[index]
-        if index in dispatched or not await _upstreams_completed(snapshot, task.awaits, known):
-            continue
-        if task.is_join or task.reuses is not None:
-            waiting.extend(await _complete(snapshot, index, known, cause=cause))
-            last_completed = index
-            continue
-        own = await _put_first_attempt(snapshot, index, known, cause=cause)
-        if own is not None:
-            group[index] = own
-            dispatched.add(index)
-            has_clock = has_clock or own.is_live
-        if len(group) == COMMANDS_PER_GROUP:
-            run = await send_group(snapshot, group, known, cause=cause)
-            group = {}
-    if group:
-        run = await send_group(snapshot, group, known, cause=cause)
-    if last_completed is not None and not has_clock:
-        await _check_after_join(snapshot.run.id, page_of(last_completed))
-    return run
-
-
-async def _still_waiting(
-    snapshot: RunSnapshot, candidates: Sequence[int], cause: str
-) -> Sequence[int]:
-    if not candidates:
-        return candidates
-    run = await read_run(snapshot.run.id)
-    # What a rerun lets wait may still be cached as completed.
-    stored = await ReadTasks(run.id, tuple(candidates), fresh=run.reruns > 0)
-    # A join that this very cause completed stays: it may have crashed before it continued.
-    return [
-        index
-        for index in candidates
-        if (fact := stored.get(index)) is None
-        or fact.is_waiting
-        or fact.cause == cause
-        or is_own(fact, cause)
-    ]
-
-
-async def _put_first_attempt(
+async def put_first_attempt(
     snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
 ) -> TaskRun | None:
     """Return the attempt that this input puts or has put; None: it is another input's."""
@@ -192,37 +89,25 @@ async def _upstreams_completed_now(
     return True
 
 
-async def _check_after_join(run_id: str, page: int) -> None:
-    """Arm a page check if the run is failing.
-
-    Joins and reused results have no deadline, nor has an attempt that expired before its command
-    left. If nothing was dispatched beside them in a failing run, no other timer would find out that
-    nothing is alive, and nothing would end the run.
-    """
-    run = await read_run(run_id)
-    if run.failing and not run.is_over:
-        await arm_page_check(run_id, page)
-
-
-async def _complete(
+async def complete_at_once(
     snapshot: RunSnapshot, index: int, known: dict[int, TaskRun], *, cause: str
-) -> tuple[int, ...]:
-    """Complete a join, or a task that reuses a result. Returns what may be ready after it."""
+) -> bool:
+    """Complete a join, or a task that reuses a result. Returns whether it is completed now."""
     task = snapshot.plan.tasks[index]
     now = await Now()
     fact = complete_without_body(task, None, cause=cause, now=now)
     stored = await WriteTask(snapshot.run.id, index, fact, None)
     if stored is not None and stored.is_waiting:
         if not await _upstreams_completed_now(snapshot, index, known):
-            return ()
+            return False
         fact = complete_without_body(task, stored, cause=cause, now=now)
         stored = await WriteTask(snapshot.run.id, index, fact, stored)
     if stored is not None and not stored.is_completed:
-        return ()
+        return False
     known[index] = stored or fact
     if index == snapshot.plan.target:
         await end_run(snapshot, "completed", cause=cause)
-    return snapshot.plan.downstream[index]
+    return True
 
 
 async def put_next_attempt(
@@ -244,7 +129,7 @@ async def put_next_attempt(
     return failed
 
 
-async def _upstreams_completed(
+async def upstreams_completed(
     snapshot: RunSnapshot, awaits: tuple[int, ...], known: dict[int, TaskRun]
 ) -> bool:
     # Highest index first: the last in topological order is the likeliest to be incomplete.

@@ -31,7 +31,7 @@ from cerebro.core.planning.planner import plan_invocation
 from cerebro.core.planning.result_reuse import PlanWithReuse, plan_with_reuse
 from cerebro.core.refusal import refuse
 from cerebro.core.run.cancellation import cancel_live
-from cerebro.core.run.dispatch import fan_out
+from cerebro.core.run.fan_out import fan_out
 from cerebro.core.run.run_status import end_run
 from cerebro.core.validation.problems import names_of, quoted
 from cordyna_core.contract.access import may_invoke

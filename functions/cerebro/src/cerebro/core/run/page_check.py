@@ -17,7 +17,7 @@ one finds nothing to do. When one fires, in this order:
                       the server. See overdue_check.py.
     failed            the run is marked as failing, if the handler of the failure crashed before.
     completed         what could be dispatched but was not is dispatched: the repair of a wake-up
-                      that was lost in a crash.
+                      that was lost in a crash. See repair.py.
     failing           the run is ended if nothing is alive.
     next deadline     a timer is armed for the earliest deadline after this check, at least a second
                       from now. What was handed over as overdue is not armed again.
@@ -37,19 +37,19 @@ from cerebro.core.effects import (
     ReadPage,
     ReadRun,
     ReadTasks,
-    SendFanOut,
     SendOverdueCheck,
     SendPageTimer,
 )
-from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
-from cerebro.core.model.plan import Plan, indexes_of, page_of
+from cerebro.core.internal_messages import OverdueCheck, PageTimer
+from cerebro.core.model.plan import page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.cancellation import cancel_live
 from cerebro.core.run.command_groups import send_commands
-from cerebro.core.run.dispatch import FAN_OUT_WIDTH, dispatch_ready
+from cerebro.core.run.fan_out import FACTS_PER_READ, is_wide
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_timer
+from cerebro.core.run.repair import candidates_of, repair_page
 from cerebro.core.run.run_access import read_run, read_snapshot
 from cerebro.core.run.run_status import end_if_idle, end_run, mark_failing, reopen_run
 
@@ -104,31 +104,25 @@ async def _send_own(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, Ta
 
     The run has ended in error since.
     """
-    known, plan = dict(facts), snapshot.plan
-    candidates = _candidates(plan, timer, facts)
-    while elsewhere := [i for i in candidates if i not in known and page_of(i) != timer.page]:
-        found = await ReadTasks(timer.run_id, tuple(elsewhere))
-        known |= found
-        # It continued through the joins that it completed on other pages.
-        joins = [i for i, fact in found.items() if fact.is_completed and fact.cause == timer.id]
+    plan, seen = snapshot.plan, set(facts)
+    own = {index: fact for index, fact in facts.items() if is_own(fact, timer.id)}
+    candidates = candidates_of(plan, timer.page, facts)
+    while elsewhere := [i for i in candidates if i not in seen and page_of(i) != timer.page]:
+        seen.update(elsewhere)
+        joins: list[int] = []
+        for start in range(0, len(elsewhere), FACTS_PER_READ):
+            part = tuple(elsewhere[start : start + FACTS_PER_READ])
+            found = await ReadTasks(timer.run_id, part)
+            own |= {index: fact for index, fact in found.items() if is_own(fact, timer.id)}
+            # It continued through the joins that it completed on other pages.
+            joins += [
+                index
+                for index, fact in found.items()
+                if fact.is_completed and fact.cause == timer.id and not is_wide(plan, index)
+            ]
         candidates = sorted({user for join in joins for user in plan.downstream[join]})
-    own = {index: fact for index, fact in known.items() if is_own(fact, timer.id)}
     if own:
         await send_commands(snapshot, own, cause=timer.id)
-
-
-def _candidates(plan: Plan, timer: PageTimer, facts: dict[int, TaskRun]) -> list[int]:
-    """Return the roots of a page and what is downstream of its completions.
-
-    Without what is so wide that it is dispatched by messages of its own.
-    """
-    candidates = {
-        index for index in indexes_of(timer.page, plan.size) if not plan.tasks[index].awaits
-    }
-    for index, fact in facts.items():
-        if fact.is_completed and len(plan.downstream[index]) <= FAN_OUT_WIDTH:
-            candidates.update(plan.downstream[index])
-    return sorted(candidates)
 
 
 async def _check(
@@ -148,7 +142,7 @@ async def _check(
     if failed:
         await mark_failing(snapshot, failed[0], facts[failed[0]], cause=timer.id)
     if repair:
-        await _repair(snapshot, timer, facts)
+        await repair_page(snapshot, timer.page, facts, cause=timer.id)
     if failed or run.failing:
         await end_if_idle(snapshot, cause=timer.id)
     await _arm_next(timer, [deadline for deadline in deadlines if deadline > asked_at], asked_at)
@@ -178,25 +172,3 @@ async def _cancel_around(timer: PageTimer) -> None:
         for index in snapshot.plan.downstream[upstream]
     )
     await cancel_live(snapshot, {timer.page, *downstream}, cause=timer.id)
-
-
-async def _repair(snapshot: RunSnapshot, timer: PageTimer, facts: dict[int, TaskRun]) -> None:
-    """Dispatch what the completions on this page make ready and nothing has dispatched."""
-    plan = snapshot.plan
-    completed = {index: fact for index, fact in facts.items() if fact.is_completed}
-    if plan.target in completed:
-        await end_run(snapshot, "completed", cause=timer.id)
-        return
-    for index in completed:
-        if len(plan.downstream[index]) > FAN_OUT_WIDTH:
-            await SendFanOut(FanOut(timer.run_id, index, 0, timer.id, repair=True))
-    waiting = [
-        index
-        for index in _candidates(plan, timer, facts)
-        if (fact := facts.get(index)) is None
-        or fact.is_waiting
-        # An earlier delivery of this timer may have crashed before its command left.
-        or is_own(fact, timer.id)
-    ]
-    # In one call: it sends once what is ready by itself and also follows a join of this page.
-    await dispatch_ready(snapshot, waiting, cause=timer.id, known=completed, repair=True)

@@ -31,7 +31,7 @@ from cerebro.core.messages import run_state_changed
 from cerebro.core.model.plan import Plan, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import TaskRun
-from cerebro.core.run.dispatch import dispatch_ready
+from cerebro.core.run.fan_out import dispatch_ready
 from cerebro.core.run.new_facts import wait_again
 from cerebro.core.run.own_attempts import has_begun
 from cerebro.core.run.run_access import read_run, write_run
@@ -84,8 +84,9 @@ async def rerun(
         await _let_wait(snapshot, tasks_of_rerun(plan, named), command_id, cause=cause)
         run = await _open(run, command_id, cause=cause)
     # Also in a run that has ended in error, perhaps because an earlier delivery sent nothing.
-    if run.status in ("running", "error"):
-        await dispatch_ready(snapshot, named, cause=cause, known={})
+    while named and run.status in ("running", "error"):
+        # No message of its own could name what is left: the command is bounded by its size.
+        named = list((await dispatch_ready(snapshot, named, cause=cause, known={})).rest)
     return run
 
 

@@ -29,9 +29,10 @@ from cerebro.core.model.plan import CachedResult, PlannedTask, page_of
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.cancellation import cancel_facts
-from cerebro.core.run.dispatch import fan_out
+from cerebro.core.run.fan_out import fan_out
 from cerebro.core.run.new_facts import apply_update
 from cerebro.core.run.page_timers import CLOCK_SKEW_MARGIN_S, arm_page_check, arm_page_timer
+from cerebro.core.run.repair import resume_repair
 from cerebro.core.run.run_access import read_run, read_snapshot, write_task
 from cerebro.core.run.run_status import announce_failure, end_run, reopen_run
 from cerebro.core.run.transitions import SERVER_STATES
@@ -181,9 +182,13 @@ async def _record_result(snapshot: RunSnapshot, index: int, fact: TaskRun, *, ca
 
 
 async def resume_fan_out(message: FanOut) -> None:
-    """Continue a wide fan-out with its next part."""
+    """Continue a fan-out, or the repair of a page, with its next part."""
     snapshot = await ReadRunSnapshot(message.run_id)
-    if snapshot is not None:
+    if snapshot is None:
+        return
+    if message.page is not None:
+        await resume_repair(snapshot, message)
+    else:
         await fan_out(snapshot, message, {})
 
 
