@@ -12,8 +12,8 @@ starved machine is not taken for it.
 from collections.abc import Callable
 from typing import Final
 
-from cordyna_core.worker.processes import Progress
 from cordyna_core.worker.cpu_wait import CpuWait
+from cordyna_core.worker.processes import Progress
 
 PING_INTERVAL_S: Final = 1.0
 ANSWER_TIMEOUT_S: Final = 10.0

@@ -8,9 +8,9 @@ machine, are not taken for it. After `load_limit_s` any load has failed.
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from cordyna_core.worker.cpu_wait import CpuWait
 from cordyna_core.worker.loop import Loop, Timer
 from cordyna_core.worker.processes import Progress
-from cordyna_core.worker.cpu_wait import CpuWait
 from cordyna_core.worker.settings import Settings
 
 _SAMPLE_INTERVAL_S: Final = 1.0
