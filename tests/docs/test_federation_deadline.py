@@ -45,7 +45,7 @@ def test_finance_misses_its_deadline_and_completes_late() -> None:
     assert (late.kind, late.task, late.owner) == ("deadline", "invoice", "team-finance")
     assert late.error is not None
     assert late.error.message.startswith(
-        "due 2026-11-30T06:00:00.000Z; waits for invoice (team-finance); "
+        "due 2026-11-30 06:00:00Z; waits for invoice (team-finance); "
     )
     completed = started.model_copy(update={"state": "completed", "output": "sent"})
     world.publish(completed, server_source(command.server))

@@ -24,7 +24,7 @@ from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.ids import SCHEDULER, run_id_of
 from cordyna_core.contract.incidents import incident_id
-from cordyna_core.contract.time import rfc3339, utc
+from cordyna_core.contract.time import utc
 
 
 async def arm_deadline(graph: Graph, tick: Tick, before: float | None) -> None:
@@ -127,9 +127,9 @@ async def _usual_durations(deadline: Deadline) -> dict[str, float]:
 
 
 def _message(deadline: Deadline, path: CriticalPath | None, plan: Plan | None) -> str:
-    due = rfc3339(utc(deadline.due))
+    due = _to_the_second(deadline.due)
     if path is None or plan is None:
-        return f"due {due}, and the run of {rfc3339(utc(deadline.nominal))} was never created"
+        return f"due {due}, and the run of {_to_the_second(deadline.nominal)} was never created"
     names = " -> ".join(
         f"{plan.tasks[index].name} ({plan.tasks[index].owner or plan.tasks[index].server})"
         for index in path.indexes
@@ -138,4 +138,9 @@ def _message(deadline: Deadline, path: CriticalPath | None, plan: Plan | None) -
         return f"due {due}; {plan.tasks[path.blocked_by].name} failed, and holds up {names}"
     if path.ready_at is None:
         return f"due {due}; waits for {names}; how long that takes is not known yet"
-    return f"due {due}; waits for {names}; expected at {rfc3339(utc(path.ready_at))}"
+    return f"due {due}; waits for {names}; expected at {_to_the_second(path.ready_at)}"
+
+
+def _to_the_second(at: float) -> str:
+    """Return `2026-11-30 06:00:00Z`: a person reads it, and an estimate is no more exact."""
+    return f"{utc(round(at)):%Y-%m-%d %H:%M:%SZ}"
