@@ -119,3 +119,15 @@ def test_effect_without_time_for_it_is_not_performed() -> None:
     with pytest.raises(ServiceError):
         perform(publish(), world.driver.ports, raise_too_late)
     assert not any(isinstance(message, DescribeServer) for message in world.published)
+
+
+def test_message_without_time_for_its_effects_is_delivered_again() -> None:
+    world = a_world("a")
+
+    def raise_too_late() -> None:
+        raise ServiceError("no time is left")
+
+    delivery = sealed(InvokeTask(task="a"), CLIENT)
+    outcome = receive([delivery], world.driver.ports, check_time=raise_too_late)
+    assert (outcome.again, outcome.dead_letters) == (["receipt"], [])
+    assert world.driver.ports.store.runs(1) == []
