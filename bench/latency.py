@@ -56,8 +56,7 @@ PARTS: Final[Mapping[str, tuple[Moment, Moment]]] = {
         ("stock-levels", "completed"),
         ("task-2", "sent"),
     ),
-    "RunTask -> queued (bus, ingress)": (("task-2", "sent"), ("task-2", "queued")),
-    "queued -> started (work queue)": (("task-2", "queued"), ("task-2", "started")),
+    "RunTask -> started (bus, ingress, work queue)": (("task-2", "sent"), ("task-2", "started")),
     "a hop, completed -> started": (("stock-levels", "completed"), ("task-2", "started")),
 }
 

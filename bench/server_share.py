@@ -1,7 +1,7 @@
 """What a task server on AWS pays for one command, beside its body: calls counted on moto.
 
 The library's own handlers run: the queue ingress, the worker, and the check that publishes `queued`
-if the body has not begun. What they publish is cerebro's share, which `cost` counts.
+if the body has not begun. The events that they publish are cerebro's share, which `cost` counts.
 """
 
 import json
@@ -29,6 +29,7 @@ from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CEREBRO, derived_id
 from cordyna_core.contract.time import utc
+from cordyna_core.start_hold import DEFAULT_HOLD_S, StartHold
 
 WAITS: Final = {
     "no work queue": None,
@@ -70,10 +71,14 @@ class _Share:
         }
 
 
-class _Silent:
-    """A bus whose events are cerebro's share."""
+class _Bus:
+    """A bus whose events are cerebro's share, and the time to send them the server's."""
 
-    def publish(self, messages: Sequence[Message]) -> None: ...
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        self._counts.calls["PutEvents"] += 1
 
 
 class _Undelayed(WorkQueue):
@@ -139,12 +144,13 @@ def _deployed(*, queue: str | None) -> tuple[TaskServer, ServerRuntime, Hooks, A
     hooks.attach(sqs)
     claims = DynamoDBClaims(dynamodb, "claims", time.time)
     runtime = ServerRuntime(
-        _Silent(),
+        _Bus(hooks.counts),
         claims,
         WorkQueue(sqs, queue) if queue else None,
         Cancellations(claims, time.time),
         TaskLog(StringIO(), time.time),
         time.time,
+        StartHold(DEFAULT_HOLD_S),
     )
     server = TaskServer(_SERVER)
     server.task(name="total")(lambda: 1)

@@ -54,6 +54,8 @@ _OPTION_MEANING: Final = {
 _ON_AWS: Final = {
     "CORDYNA_SERVER": "`package.module:name` of the server",
     "CORDYNA_BUS": "the event bus",
+    "CORDYNA_CHECK_QUEUE_URL": "the queue by which an ingress reports `queued` only of commands "
+    "whose bodies do not begin within 3 s (default: of each command, at once)",
     "CORDYNA_CLAIMS_TABLE": "the table of claims: at most one body an attempt",
     "CORDYNA_REVISION": "of the deployment",
     "CORDYNA_QUEUE_URL": "the work queue, of an ingress and of a container",

@@ -10,6 +10,7 @@ from cordyna_core.contract.state_updates import (
     RunStateChanged,
     TaskStateChanged,
 )
+from cordyna_core.queued_hold import HOLD_S
 from e2e.cloud import BUS, Cloud, until
 from e2e.scenarios import (
     SILENT,
@@ -31,13 +32,17 @@ def test_event_of_the_aws_cli_runs_task_3_in_order(cloud: Cloud) -> None:
     order = [(e.message.server, e.message.task) for e in cloud.of(RunTask, run_id)]
     assert sorted(order[:2]) == [("task-server-a", "stock-levels"), ("task-server-a", "task-1")]
     assert order[2:] == [("task-server-b", "task-2"), ("task-server-b", "task-3")]
-    updates = [(e.message.task, e.message.state) for e in cloud.of(TaskStateChanged, run_id)]
-    assert updates.index(("stock-levels", "completed")) < updates.index(("task-2", "queued"))
-    assert max(
-        updates.index(("task-1", "completed")), updates.index(("task-2", "completed"))
-    ) < updates.index(("task-3", "queued"))
-    # Team b has a queue ingress, which publishes `queued`; team a has none.
-    assert ("task-1", "queued") not in updates
+    commands = {e.message.task: e.sent_at for e in cloud.of(RunTask, run_id)}
+    completed = {
+        e.message.task: e.sent_at for e in cloud.of(TaskStateChanged, run_id, state="completed")
+    }
+    assert completed["stock-levels"] <= commands["task-2"]
+    assert max(completed["task-1"], completed["task-2"]) <= commands["task-3"]
+    # Team b has a work queue: what does not begin soon is acknowledged. Team a has none.
+    queued = {e.message.task: e.sent_at for e in cloud.of(TaskStateChanged, run_id, state="queued")}
+    assert set(queued) <= {"task-2", "task-3"}
+    for task, sent_at in queued.items():
+        assert (sent_at - commands[task]).total_seconds() >= HOLD_S
     assert cloud.shown(run_id)["tasks"]["task-3"]["output"]["day"] == "2026-10-25"
 
 
