@@ -87,6 +87,18 @@ def test_incidents_show_owner_cause_and_what_waits() -> None:
     assert result.err == f"  next: dyna why {LOAD}\n"
 
 
+def test_incidents_name_the_first_open_one_as_next() -> None:
+    closed = a_silent_server(state="closed", closed_at=at(9))
+    result = dyna("incidents", "--all", engine=FakeEngine(known_incidents=[closed, an_incident()]))
+    assert result.err == f"  next: dyna why {LOAD}\n"
+
+
+def test_incidents_that_are_all_closed_name_the_newest() -> None:
+    closed = a_silent_server(state="closed", closed_at=at(9))
+    result = dyna("incidents", "--all", engine=FakeEngine(known_incidents=[closed]))
+    assert result.err == f"  next: dyna why {SILENT}\n"
+
+
 def test_incidents_json_has_the_fields_of_the_event() -> None:
     engine = FakeEngine(known_incidents=[an_incident(), a_silent_server()])
 

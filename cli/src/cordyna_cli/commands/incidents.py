@@ -66,7 +66,8 @@ def _notes(shown: list[IncidentView], known: list[IncidentView], owner: str | No
         )
         notes.append("  next: dyna incidents")
     elif shown:
-        notes.append(f"  next: dyna why {shown[0].incident}")
+        open_first = next((one for one in shown if one.state == "open"), shown[0])
+        notes.append(f"  next: dyna why {open_first.incident}")
     return notes
 
 
