@@ -1,4 +1,4 @@
-"""An update that is malformed counts as far as it can be read, on either engine.
+"""An update that is malformed counts with what can be read of it, on either engine.
 
 Its attempt ends at once, or its body is known to run. It is a dead letter all the same.
 """
