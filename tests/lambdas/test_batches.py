@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from cerebro.lambdas.runtime import EFFECT_MIN_MS, MESSAGE_MIN_MS, on_queue
+from cerebro.core.run.fan_out import PART_MAX_S
+from cerebro.lambdas.runtime import ANSWER_MAX_S, EFFECT_MIN_MS, MESSAGE_MIN_MS, on_queue
+from cerebro.lambdas.sweeper import MIN_REMAINING_MS
+from cerebro.lambdas.wiring import CALL_MAX_S
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.ids import CLIENT, run_id_of, server_source
@@ -312,7 +315,13 @@ def test_message_that_is_begun_may_use_the_time_that_is_kept() -> None:
 
 
 def test_time_that_is_kept_suffices_for_slow_calls() -> None:
-    """Of a part of a wide fan-out, and of the answer to a batch of 10 (docs/limits.md)."""
-    part_calls, answer_calls, slow_ms = 330, 2 * 10, 40
-    assert part_calls * slow_ms <= MESSAGE_MIN_MS - EFFECT_MIN_MS
-    assert answer_calls * slow_ms <= EFFECT_MIN_MS
+    """Of the last task and group of a part, and of the answer to a batch (docs/limits.md)."""
+    last_calls, answer_calls, slow_s = 2 + 8 + 10, 10, 0.2
+    assert PART_MAX_S + last_calls * slow_s <= (MESSAGE_MIN_MS - EFFECT_MIN_MS) / 1000
+    assert answer_calls * slow_s <= ANSWER_MAX_S
+
+
+def test_call_without_answer_ends_in_the_time_that_is_kept() -> None:
+    """With all its tries: then the batch is answered, or the sweep ends."""
+    assert CALL_MAX_S + ANSWER_MAX_S <= EFFECT_MIN_MS / 1000
+    assert CALL_MAX_S < MIN_REMAINING_MS / 1000

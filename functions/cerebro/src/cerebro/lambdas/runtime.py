@@ -30,14 +30,17 @@ from cordyna_core.errors import ServiceError
 
 _RUN_ID: Final = re.compile(r'"run_id"\s*:\s*"([0-9A-HJKMNP-TV-Z]{26})"')
 
-MESSAGE_MIN_MS: Final = 20_000
-"""With less time left no further message of a batch is begun. A part of a wide fan-out takes a few
-seconds.
+ANSWER_MAX_S: Final = 2.0
+"""How long the answer to a batch takes, with a call for each message that failed."""
+
+EFFECT_MIN_MS: Final = round((wiring.CALL_MAX_S + ANSWER_MAX_S) * 1000)
+"""With less time left the message that is handled is given up, so that the batch is answered even
+if the next call does not answer.
 """
 
-EFFECT_MIN_MS: Final = 5_000
-"""With less time left the message that is handled is given up, so that the batch is answered. A
-part of a wide fan-out makes some 330 calls of AWS, one after the other.
+MESSAGE_MIN_MS: Final = EFFECT_MIN_MS + 15_000
+"""With less time left no further message of a batch is begun. What one dispatches ends in 8 s
+(cerebro.core.run.fan_out), and the last task and group with slow calls in a few more.
 """
 
 Event = dict[str, Any]

@@ -15,7 +15,7 @@ from cerebro.handlers.redeclaration import request_redeclaration
 from cerebro.handlers.sweep import ActivePages, sweep_shards
 from cerebro.lambdas.runtime import Event, LambdaContext, LambdaRuntime, on_call
 
-MIN_REMAINING_MS: Final = 15_000
+MIN_REMAINING_MS: Final = 30_000
 """With less time left no further run is begun; the next sweeps continue."""
 
 

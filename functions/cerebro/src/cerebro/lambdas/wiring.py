@@ -7,7 +7,7 @@ needed; nothing at import.
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -19,10 +19,22 @@ from cerebro.adapters.aws.retry_delay import RetryDelay
 from cerebro.adapters.aws.schedules import ScheduleTarget
 from cerebro.adapters.aws.timers import AwsTimers, TimerTargets
 from cerebro.shell import Ports
-from cordyna_core.aws.clients import client as aws_client
+from cordyna_core.aws.clients import client, longest_call_s
 
 Clients = Callable[[str], Any]
 """The name of a service -> the client of this process."""
+
+CONNECT_TIMEOUT_S: Final = 1.0
+READ_TIMEOUT_S: Final = 4.0
+CALL_MAX_S: Final = longest_call_s(
+    connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=READ_TIMEOUT_S
+)
+"""How long a call may take that does not answer: a handler keeps more free (runtime.py)."""
+
+
+def aws_client(service: str) -> Any:
+    """Return the process's client of a service, which gives up a call after CALL_MAX_S."""
+    return client(service, connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=READ_TIMEOUT_S)
 
 
 class CerebroSettings(BaseSettings):

@@ -15,23 +15,37 @@ from botocore.config import Config
 
 CONNECT_TIMEOUT_S: Final = 3
 READ_TIMEOUT_S: Final = 10
+TRIES_MAX: Final = 3
+PAUSES_MAX_S: Final = 3.0
+"""The longest pauses between the tries of a call, together: 1 and 2 s, after throttling."""
 
 
-def client_config(*, read_timeout_s: float = READ_TIMEOUT_S) -> Config:
-    """Return the timeouts and retries: at most three tries in botocore's standard mode."""
+def longest_call_s(*, connect_timeout_s: float, read_timeout_s: float) -> float:
+    """Return how long a call may take that does not answer, with all its tries."""
+    return TRIES_MAX * (connect_timeout_s + read_timeout_s) + PAUSES_MAX_S
+
+
+def client_config(
+    *, connect_timeout_s: float = CONNECT_TIMEOUT_S, read_timeout_s: float = READ_TIMEOUT_S
+) -> Config:
+    """Return the timeouts and retries: at most TRIES_MAX tries in botocore's standard mode."""
     return Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
+        connect_timeout=connect_timeout_s,
         read_timeout=read_timeout_s,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": TRIES_MAX},
     )
 
 
 @cache
-def client(service: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> Any:
+def client(
+    service: str,
+    *,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    read_timeout_s: float = READ_TIMEOUT_S,
+) -> Any:
     """Return the process's client of a service."""
-    return session().create_client(
-        service, region_name=named_region(), config=client_config(read_timeout_s=read_timeout_s)
-    )
+    config = client_config(connect_timeout_s=connect_timeout_s, read_timeout_s=read_timeout_s)
+    return session().create_client(service, region_name=named_region(), config=config)
 
 
 def named_region() -> str | None:

@@ -35,7 +35,8 @@ FAN_OUT_WIDTH: Final = 250
 PART_MAX_S: Final = 8.0
 """After this time a part begins no further task.
 
-A handler has 15 s for a message (cerebro.lambdas.runtime): the rest is for the last task and group.
+A handler keeps 15 s for a message (cerebro.lambdas.runtime): the rest is for the last task and
+group.
 """
 
 FACTS_PER_READ: Final = 1_000
