@@ -214,7 +214,7 @@ def test_unknown_task_exits_with_3_and_suggests_near_names() -> None:
 def test_unknown_task_without_servers_suggests_naming_one() -> None:
     result = dyna("do", "task-3", engine=FakeEngine(answer=refused("unknown_task", "unknown")))
 
-    assert "no server is known: name one" in result.err
+    assert "nothing is declared: name a server" in result.err
 
 
 def test_unknown_task_without_near_names_suggests_the_list() -> None:

@@ -131,8 +131,11 @@ def test_servers_rm_that_is_refused_exits_with_1() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [["tasks"], ["graph"], ["plan", "task-1"]])
-def test_server_that_failed_to_load_is_told_beside_lists(words: list[str]) -> None:
+BESIDE_LISTS = "tasks", "graph", "plan x", "describe x", "consumers x", "cron ls", "cron next"
+
+
+@pytest.mark.parametrize("words", BESIDE_LISTS)
+def test_server_that_failed_to_load_is_told_beside_lists(words: str) -> None:
     missing = ServerInfo(
         server="gone.py",
         state="not_loaded",
@@ -140,10 +143,11 @@ def test_server_that_failed_to_load_is_told_beside_lists(words: list[str]) -> No
         revision=0,
         problem="there is no file gone.py\n  next: give the path",
     )
-    result = dyna(*words, engine=FakeEngine(known_servers=[missing]))
+    result = dyna(*words.split(), engine=FakeEngine(known_servers=[missing], declared=[]))
     assert result.err.startswith(
         "gone.py failed to load: there is no file gone.py\n  next: give the path\n"
     )
+    assert "no task has a cron" not in result.err
 
 
 def test_server_that_failed_to_load_shows_where_it_failed() -> None:

@@ -6,6 +6,7 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.lists import AsJson
+from cordyna_cli.commands.not_loaded import note_servers_not_loaded
 from cordyna_cli.output.errors import task_info_of
 from cordyna_cli.output.json_output import consumers_json
 from cordyna_cli.render.consumers import consumers_lines
@@ -21,6 +22,7 @@ def consumers(
     call = CommandContext(ctx)
     with call.engine() as engine:
         tasks = engine.tasks()
+        note_servers_not_loaded(call, engine)
     info = task_info_of(tasks, task)
     users = [other for other in tasks if task in other.upstream]
     if json:

@@ -6,6 +6,7 @@ import typer
 
 from cordyna_cli.command_context import CommandContext
 from cordyna_cli.commands.lists import AsJson
+from cordyna_cli.commands.not_loaded import note_servers_not_loaded
 from cordyna_cli.commands.paused_crons import paused_tasks
 from cordyna_cli.operations import operations_of
 from cordyna_cli.output.json_output import array_json
@@ -78,6 +79,9 @@ def _tasks_with_cron(call: CommandContext) -> tuple[list[TaskInfo], frozenset[st
             call.print_driver(engine)
         elif tasks and call.settings.engine == "embedded":
             call.err.note(["crons fire while a process stays up", "  next: dyna dev"])
+        is_incomplete = note_servers_not_loaded(call, engine)
+    if not tasks and not is_incomplete:
+        call.err.note(["no task has a cron", '  next: declare one with cron="0 6 * * 1-5"'])
     return tasks, paused
 
 
@@ -88,5 +92,3 @@ def _print(
         call.out.print_json(array_json(tasks))
     else:
         call.out.print(crons_table(tasks, paused, call.environment.now(), call.out.width))
-    if not tasks:
-        call.err.note(["no task has a cron", '  next: declare one with cron="0 6 * * 1-5"'])

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from cordyna_cli.command_context import CommandContext
+from cordyna_cli.commands.not_loaded import note_servers_not_loaded
 from cordyna_cli.commands.paused_crons import paused_tasks
 from cordyna_cli.output.errors import task_info_of
 from cordyna_cli.output.json_output import describe_json
@@ -24,6 +25,7 @@ def describe(
     call = CommandContext(ctx)
     with call.engine() as engine:
         tasks = engine.tasks()
+        note_servers_not_loaded(call, engine)
         info = task_info_of(tasks, task)
         runs = engine.runs(RUNS_SHOWN, RunCriteria(task=task))
         paused = info.cron is not None and task in paused_tasks(call, engine)

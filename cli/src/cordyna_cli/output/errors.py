@@ -160,7 +160,8 @@ def near_names(name: str, known: Sequence[str]) -> str:
     return (
         "`dyna tasks` lists all"
         if known
-        else "no server is known: name one, for example `dyna --server my.py tasks`"
+        else "nothing is declared: name a server, for example `dyna --server my.py tasks`;"
+        " `dyna servers` shows those that failed to load"
     )
 
 
