@@ -9,6 +9,7 @@ from adapters.deployed import Deployed, deployed, lose
 from cerebro.adapters.aws.dynamodb_run_marks import DAY_S, SHARDS
 from cerebro.adapters.aws.dynamodb_runs import longest_s
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
+from cerebro.adapters.aws.dynamodb_table import Table
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.task_run import Rank
 from cerebro.testing.examples import (
@@ -60,6 +61,22 @@ def test_runs_of_all_shards_are_listed_newest_first(deployed: Deployed) -> None:
     partitions = {pk for pk, _ in deployed.items() if pk.startswith("RUNS#")}
     assert len(partitions) > 2
     assert [run.id for run in store.runs(5)] == ids[:-6:-1]
+
+
+def test_run_is_listed_until_it_expires(deployed: Deployed) -> None:
+    invoked(deployed.process(), a_run())
+    for day in range(0, 90, 10):
+        assert [run.id for run in deployed.process(now=NOW + day * DAY_S).runs(10)] == [RUN]
+
+
+@pytest.mark.parametrize("items", [1, 2, 3, 7])
+def test_partition_of_several_pages_is_read_as_a_whole(deployed: Deployed, items: int) -> None:
+    table = Table(deployed.dynamodb, deployed.table, never_sleep)
+    for number in range(items):
+        table.put({"pk": "P", "sk": str(number)})
+    numbers = [item["sk"] for item in table.query("P", page=2)]
+    assert numbers == [str(number) for number in range(items)]
+    assert [*table.query("P", page=2, backwards=True)] == [*table.query("P")][::-1]
 
 
 def test_marks_from_before_the_shards_are_listed(deployed: Deployed) -> None:
