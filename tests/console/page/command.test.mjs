@@ -1,7 +1,7 @@
 // Words of commands that are shown to be copied: an address may hold any text.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { invokePath, quoted } from "../../../console/src/cordyna_console/page/app/model/command.js";
+import { invokePath, paramsLine, quoted } from "../../../console/src/cordyna_console/page/app/model/command.js";
 
 test("a plain word stays as it is", () => {
   for (const word of ["24h", "2026-11-28T12:00:00Z", "team.load", "a/b@c+d"]) assert.equal(quoted(word), word);
@@ -18,4 +18,10 @@ test("the form that invokes a task again has the params of the run, text as it i
   assert.equal(invokePath("team.load"), "/invoke/team.load");
   const query = new URL(invokePath("x", { day: "a b&c", top: 3, who: ["é"] }), "http://127.0.0.1").searchParams;
   assert.deepEqual(Object.fromEntries(query), { day: "a b&c", top: "3", who: '["é"]' });
+});
+
+test("params are one line, text as it is and JSON else; a long line is cut", () => {
+  assert.equal(paramsLine({}), "");
+  assert.equal(paramsLine({ day: "2026-11-28", top: 3, who: ["é"] }), 'day=2026-11-28 top=3 who=["é"]');
+  assert.equal(paramsLine({ text: "x".repeat(99) }, 20), `text=${"x".repeat(14)}…`);
 });

@@ -11,3 +11,9 @@ export function invokePath(task, params = {}) {
     `${encodeURIComponent(name)}=${encodeURIComponent(typeof value === "string" ? value : JSON.stringify(value))}`).join("&");
   return `/invoke/${encodeURIComponent(task)}${query ? `?${query}` : ""}`;
 }
+
+/** Parameters on one line, `day=monday top=5`; a long line is cut. */
+export function paramsLine(params, most = 80) {
+  const line = Object.entries(params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ");
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
+}

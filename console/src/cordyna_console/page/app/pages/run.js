@@ -3,6 +3,7 @@ import { html, signal, useEffect, useMemo, useRef, useState } from "../html.js";
 import { get } from "../api.js";
 import { parse, span } from "../clock.js";
 import { follow } from "../live.js";
+import { paramsLine } from "../model/command.js";
 import { applyFacts, createRun } from "../model/run.js";
 import { keep, location, me, navigate, now, recall, second, setQuery, toast, withQuery } from "../state.js";
 import { Action, Command, Counts, Loading, Moment, ProblemBox, RunActions, runWord, several, State, Tabs, useTitle, Why } from "../parts/ui.js";
@@ -50,12 +51,13 @@ export function useWholeId(typed, runId) {
 function Title({ head, model, connection }) {
   second.value;
   const began = parse(head.created_at);
+  const params = paramsLine(head.params);
   const ended = model?.endedAt ?? parse(head.ended_at);
   const over = head.state === "completed" || head.state === "error";
   return html`<div class="row apart"><div class="title"><h1 title=${head.run_id}>${head.task}</h1><${State} word=${runWord(head)} />
       <span class="soft">${head.server && html`on <a class="inline" href=${`/servers/${head.server}`}>${head.server}</a>`}${head.owner && html`, owner <bdi>${head.owner}</bdi>`}</span>
       ${began !== null && html`<span>${span(((over ? ended ?? began : now()) - began) / 1000)}</span>`}
-      <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}</span>
+      <span class="soft">began <${Moment} at=${head.created_at} />${head.scheduled_at && html`, by cron for <${Moment} at=${head.scheduled_at} />`}${params && html`, with <bdi class="mono">${params}</bdi>`}</span>
       ${Object.entries(head.labels).filter(([name, value]) => name !== "via" || value !== "console").map(([name, value]) => html`<a key=${name} class="chip" title=${`${name}=${value}`} href=${`/runs?label=${encodeURIComponent(`${name}=${value}`)}`}>${name}=${value}</a>`)}</div>
     <span class="row">${!over && html`<${Live} state=${connection} />`}<${Command} text=${`dyna show ${head.run_id}`} /></span></div>`;
 }
