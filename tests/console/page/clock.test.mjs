@@ -14,6 +14,11 @@ test("moment shows the time today, the weekday this week, else the date", () => 
   assert.equal(moment(NOON, "UTC", NOON), "12:00:00");
   assert.equal(moment(NOON, "Europe/Berlin", NOON), "13:00:00");
   assert.equal(moment(NOON - 86400e3, "UTC", NOON), "Fri 12:00");
+  // A weekday is never today's, and never of another week.
+  for (let hours = 24; hours < 24 * 9; hours += 1) {
+    const shown = moment(NOON - hours * 36e5, "UTC", NOON);
+    assert.ok(hours <= 24 * 6 ? !shown.startsWith("Sat") : shown.startsWith("2026-11-"), shown);
+  }
   assert.equal(moment(NOON - 30 * 86400e3, "UTC", NOON), "2026-10-29 12:00");
   // Midnight is another day in another zone.
   assert.equal(moment(Date.parse("2026-11-27T23:30:00Z"), "Europe/Berlin", NOON), "00:30:00");
@@ -28,6 +33,7 @@ test("exact names its zone and milliseconds", () => {
 test("ago counts in both directions", () => {
   assert.equal(ago(NOON - 12_000, NOON), "12.0 s ago");
   assert.equal(ago(NOON + 60_000, NOON), "in 1 m 00 s");
+  assert.equal(ago(NOON, NOON), "0 ms ago");
 });
 
 test("times of a sentence are shown in the chosen zone", () => {
@@ -36,6 +42,13 @@ test("times of a sentence are shown in the chosen zone", () => {
   assert.equal(inZone("it ends at 00:10:00Z (in 20 m)", "Asia/Tokyo", now), "it ends at 09:10:00 Tokyo (in 20 m)");
   assert.equal(inZone("at 23:30:46Z", "UTC", now), "at 23:30:46Z");
   assert.equal(inZone("row 12:30 of 10", "Europe/Berlin", now), "row 12:30 of 10");
+});
+
+test("a time without a date is the nearest one, also where clocks change", () => {
+  const noon = Date.parse("2026-10-25T12:00:00Z");
+  assert.equal(inZone("at 11:00:00Z", "Europe/Berlin", noon), "at 12:00:00 Berlin");
+  assert.equal(inZone("at 00:30:00Z", "Europe/Berlin", noon), "at 02:30:00 Berlin");
+  assert.equal(inZone("at 23:00:00Z", "Europe/Berlin", noon - 86400e3), "at 01:00:00 Berlin");
 });
 
 test("a field of a date and a time is of the chosen zone", () => {

@@ -1,5 +1,6 @@
 // Words of commands that are shown to be copied: an address may hold any text.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { invokePath, paramsLine, quoted } from "../../../console/src/cordyna_console/page/app/model/command.js";
 
@@ -14,8 +15,16 @@ test("what a shell would read otherwise is in quotes", () => {
   assert.equal(quoted("a\nb"), "'a\nb'");
 });
 
+test("a shell reads each character of a quoted word as it is", () => {
+  const characters = Array.from({ length: 126 }, (_, code) => String.fromCharCode(code + 1));
+  for (const text of [...characters.map((one) => `a${one}b`), characters.join(""), "é ü"]) {
+    assert.equal(execFileSync("sh", ["-c", `printf %s ${quoted(text)}`], { encoding: "utf8" }), text);
+  }
+});
+
 test("the form that invokes a task again has the params of the run, text as it is and JSON else", () => {
   assert.equal(invokePath("team.load"), "/invoke/team.load");
+  assert.equal(invokePath("a/b?c"), "/invoke/a%2Fb%3Fc");
   const query = new URL(invokePath("x", { day: "a b&c", top: 3, who: ["é"] }), "http://127.0.0.1").searchParams;
   assert.deepEqual(Object.fromEntries(query), { day: "a b&c", top: "3", who: '["é"]' });
 });

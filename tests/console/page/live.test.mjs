@@ -16,12 +16,15 @@ class FakeStream extends EventTarget {
   close() { this.readyState = FakeStream.CLOSED; }
 }
 globalThis.EventSource = /** @type {any} */ (FakeStream);
-globalThis.document = /** @type {any} */ ({ hidden: false, addEventListener() {}, removeEventListener() {} });
+const page = Object.assign(new EventTarget(), { hidden: false });
+globalThis.document = /** @type {any} */ (page);
+const show = (visible) => { page.hidden = !visible; page.dispatchEvent(new Event("visibilitychange")); };
 globalThis.window = /** @type {any} */ ({ location: { pathname: "/", search: "" }, addEventListener() {} });
 globalThis.fetch = async () => new Response("{}", { status: 200 });
 const { follow } = await import("../../../console/src/cordyna_console/page/app/live.js");
+const { me } = await import("../../../console/src/cordyna_console/page/app/state.js");
 
-beforeEach(() => { streams.length = 0; mock.timers.enable({ apis: ["setTimeout"] }); });
+beforeEach(() => { streams.length = 0; page.hidden = false; me.value = null; mock.timers.enable({ apis: ["setTimeout"] }); });
 afterEach(() => mock.timers.reset());
 
 const settle = async () => { for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve)); };
@@ -59,4 +62,55 @@ test("a stream continues behind the last message", async () => {
   await settle();
   assert.match(streams[1].url, /after=a\.2$/);
   stop();
+});
+
+test("a hidden page follows nothing, and catches up when it is shown", () => {
+  const states = [];
+  page.hidden = true;
+  const stop = follow("/runs/X/live", { onData() {}, onState: (state) => states.push(state) });
+  assert.equal(streams.length, 0);
+  show(true);
+  assert.equal(streams.length, 1);
+  show(false);
+  assert.deepEqual([streams[0].readyState, states.at(-1)], [FakeStream.CLOSED, "paused"]);
+  stop();
+  states.length = 0;
+  show(true);
+  show(false);
+  assert.deepEqual([streams.length, states], [1, []]);
+});
+
+test("a service that knows this browser no more is not asked again", async (t) => {
+  t.mock.method(globalThis, "fetch", async () => new Response("{}", { status: 401 }));
+  const stop = follow("/runs/live", { onData() {} });
+  streams[0].say("problem", { status: 503, what: "a service failed." });
+  for (let turn = 0; turn < 3; turn++) {
+    mock.timers.tick(2_000);
+    await settle();
+  }
+  assert.deepEqual([globalThis.fetch.mock.callCount(), streams.length], [1, 1]);
+  stop();
+});
+
+test("a poll hands over only what is new, and nothing after its end", async () => {
+  me.value = { live: "poll" };
+  const states = [];
+  const handed = [];
+  let answer = (_) => {};
+  const stop = follow("/runs/X/live", {
+    poll: () => new Promise((resolve) => { answer = resolve; }),
+    onData: (data) => handed.push(data),
+    onState: (state) => states.push(state),
+  });
+  for (const cursor of ["a.1", "a.1", "a.2"]) {
+    answer({ data: cursor, cursor });
+    await settle();
+    mock.timers.tick(2_000);
+  }
+  assert.deepEqual(handed, ["a.1", "a.2"]);
+  states.length = 0;
+  stop();
+  answer({ data: "late", cursor: "a.3" });
+  await settle();
+  assert.deepEqual([handed, states], [["a.1", "a.2"], []]);
 });

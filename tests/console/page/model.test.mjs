@@ -71,6 +71,14 @@ test("what is downstream of a final error is blocked, and healed with it", () =>
   assert.deepEqual(run.word, ["completed", "waiting", "waiting", "started"]);
 });
 
+test("of many causes the first ones are named", () => {
+  const failed = [..."abcdefg"];
+  const run = createRun(structure(`${failed.join(" ")} x<-${failed.join(",")}`));
+  applyFacts(run, facts(Object.fromEntries(failed.map((_, index) => [index, ["error", "failed", 0, 1, 5]]))));
+  assert.deepEqual(causesOf(run, 7), [0, 1, 2, 3, 4]);
+  assert.deepEqual(causesOf(run, 7, 9), [0, 1, 2, 3, 4, 5, 6]);
+});
+
 test("what waits for a retry blocks nothing", () => {
   const run = createRun(structure("a b<-a"));
   applyFacts(run, facts({ 0: ["pending", "retry_wait", 0, 1, 5] }));
@@ -108,6 +116,8 @@ test("closure, moments and durations", () => {
   assert.equal(ranMs(run.fact[0], 1000), 30);
   assert.equal(ranMs(run.fact[1], 1000), 830);
   assert.equal(ranMs(null, 1000), null);
+  // The clock of the page may be behind: nothing has run for less than no time.
+  assert.equal(ranMs(run.fact[1], 165), 0);
 });
 
 test("attention shows errors first and says how many there are", () => {
@@ -137,8 +147,18 @@ test("two runs are compared by name", () => {
   assert.equal(rows.find((row) => row.task === "z").ranB, null);
 });
 
+test("what differs between two runs is first, then what took longest to change", () => {
+  const a = createRun(structure("a b c"));
+  const b = createRun(structure("a b c"));
+  const done = (ran) => ["completed", null, 0, 0, ran];
+  applyFacts(a, facts({ 0: done(10), 1: done(10), 2: done(10) }));
+  applyFacts(b, facts({ 0: done(11), 1: done(90), 2: ["error", "failed", 0, 0, 10] }));
+  assert.deepEqual(compareRuns(a, b).map((row) => row.task), ["c", "b", "a"]);
+});
+
 test("two values are compared by path", () => {
   assert.deepEqual(compareJson({ a: 1, b: [1, 2] }, { a: 1, b: [1, 3], c: null }), [["b.1", 2, 3], ["c", undefined, null]]);
   assert.deepEqual(compareJson(1, [1]), [["the whole", 1, [1]]]);
+  assert.deepEqual(compareJson([1], { 0: 1 }), [["the whole", [1], { 0: 1 }]]);
   assert.deepEqual(compareJson(null, null), []);
 });

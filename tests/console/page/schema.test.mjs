@@ -15,6 +15,7 @@ test("fields have the kind that pydantic means", () => {
   assert.equal(only({ anyOf: [{ type: "number" }, { type: "null" }] }).nullable, true);
   assert.equal(only({ anyOf: [{ type: "number" }, { type: "string" }] }).kind, "json");
   assert.equal(only({ $ref: "#/$defs/Day" }, { $defs: { Day: { type: "string", format: "date" } } }).format, "date");
+  assert.equal(only({ $ref: "#/$defs/a~1b~0c" }, { $defs: { "a/b~c": { type: "boolean" } } }).kind, "boolean");
   assert.equal(only({ $ref: "#/$defs/Loop" }, { $defs: { Loop: { $ref: "#/$defs/Loop" } } }).kind, "json");
   assert.equal(only({ writeOnly: true, type: "string" }).secret, true);
   assert.deepEqual(fieldsOf(null), []);
@@ -28,6 +29,7 @@ test("a text becomes the value that it means, or says what is wrong", () => {
   assert.deepEqual(readField(only({ type: "boolean" }), "false"), { value: false });
   assert.deepEqual(readField(only({ type: "string" }), ""), { left: true });
   assert.deepEqual(readField(only({ type: "string" }), "5"), { value: "5" });
+  assert.deepEqual(readField(only({ type: "string" }), "null"), { value: "null" });
   assert.deepEqual(readField(only({ enum: ["a", 1] }), "1"), { value: 1 });
   assert.match(readField(only({ enum: ["a"] }), "b").wrong, /not one of a/);
   assert.deepEqual(readField(only({ type: "object" }), "{\"a\":1}"), { value: { a: 1 } });

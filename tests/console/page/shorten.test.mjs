@@ -27,3 +27,13 @@ test("a shortened name is as long as its room allows", () => {
   const wide = { measureText: (text) => ({ width: [...text].reduce((sum, one) => sum + (one === "m" ? 30 : 10), 0) }) };
   assert.equal(shortened(wide, "abcdefmmmmmmmmghij", 110), "abcdef…ghij");
 });
+
+test("a shortened name fits, wherever it is wide", () => {
+  const wide = { measureText: (text) => ({ width: [...text].reduce((sum, one) => sum + (one === "m" ? 30 : 10), 0) }) };
+  for (const name of ["mmmmmmabcdefghijkl", "abcdefghijklmmmmmm", "mmmabcdefghijklmmm"]) {
+    for (let room = 80; room < 270; room += 7) {
+      const text = shortened(wide, name, room);
+      assert.ok(wide.measureText(text).width <= room, `${text} in ${room}`);
+    }
+  }
+});
