@@ -137,6 +137,16 @@ class TestDynamoDBClaims(ClaimsContract):
         assert other.claimed(attempts) == taken | {attempts[0]}
         assert other.claimed([]) == set()
 
+    def test_lease_cancellation_and_queued_are_never_behind(self) -> None:
+        one = self.a_claimant()
+        other = DynamoDBClaims(BehindDynamoDB(), "claims", lambda: NOW)
+        assert one.claim(RUN, "task-1", 1)
+        one.cancel(RUN, "task-1", 1)
+        one.note_queued(RUN, "task-1", 1)
+        assert other.is_leased(RUN, "task-1", 1)
+        assert other.is_cancelled(RUN, "task-1", 1)
+        assert other.is_queued(RUN, "task-1", 1)
+
     def test_queued_is_no_claim(self) -> None:
         one, other = self.a_claimant(), self.a_claimant()
         assert not other.is_queued(RUN, "task-1", 1)
@@ -151,6 +161,14 @@ class TestDynamoDBClaims(ClaimsContract):
         self.a_claimant().claim(RUN, "task-1", 1)
         (item,) = boto3.client("dynamodb").scan(TableName="claims")["Items"]
         assert float(item["ttl"]["N"]) > NOW + 14 * 24 * 3600
+
+
+class BehindDynamoDB:
+    """A DynamoDB whose eventually consistent reads show nothing yet."""
+
+    def get_item(self, **request: Any) -> Any:
+        is_consistent = request.get("ConsistentRead", False)
+        return boto3.client("dynamodb").get_item(**request) if is_consistent else {}
 
 
 class DynamoDBWithLostReply:

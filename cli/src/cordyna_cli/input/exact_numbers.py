@@ -19,16 +19,15 @@ def with_exact_numbers(command: InvokeTask, pairs: Sequence[str], engine: Engine
     inexact = {
         name: typed[name]
         for name, value in command.params.items()
-        if _is_number(value) and name in typed and json.dumps(value) != typed[name].strip()
+        # A boolean is an int, too; it is typed in one way only.
+        if isinstance(value, int | float)
+        and name in typed
+        and json.dumps(value) != typed[name].strip()
     }
     # Only then: all tasks are many, and a canonical number is exact as it is.
     decimals = _decimal_params(engine.tasks()) if inexact else set()
     exact = {name: text for name, text in inexact.items() if name in decimals}
     return command.model_copy(update={"params": command.params | exact}) if exact else command
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _decimal_params(tasks: Iterable[TaskInfo]) -> set[str]:
