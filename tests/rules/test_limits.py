@@ -8,7 +8,7 @@ from cerebro.adapters.codecs import encode_run, encode_task
 from cerebro.core.messages import ROOT_CAUSES_MAX
 from cerebro.core.model.task_run import TimelineEntry
 from cerebro.core.run import timeline
-from cerebro.core.run.cancel_retry import COMMANDS_PER_RUN_MAX
+from cerebro.core.run.retry_run import COMMANDS_PER_RUN_MAX
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.ids import server_source
 from cordyna_core.contract.limits import (

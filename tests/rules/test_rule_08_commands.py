@@ -4,7 +4,7 @@ import pytest
 
 from cerebro.core.effects import WriteTask
 from cerebro.core.model.task_run import Rank
-from cerebro.core.run import cancel_retry
+from cerebro.core.run import retry_run
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
 from cordyna_core.contract.base import Meta
@@ -133,7 +133,7 @@ def test_repeated_invocation_is_answered_with_its_own_id() -> None:
 
 
 def test_command_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancel_retry, "COMMANDS_PER_RUN_MAX", 2)
+    monkeypatch.setattr(retry_run, "COMMANDS_PER_RUN_MAX", 2)
     world = a_run("a  b<-a", a="error").after(5)
     for number in range(2):
         world.handle(retry_of(world, f"r{number}"))
@@ -148,7 +148,7 @@ def test_command_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_run_with_too_many_commands_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancel_retry, "COMMANDS_PER_RUN_MAX", 0)
+    monkeypatch.setattr(retry_run, "COMMANDS_PER_RUN_MAX", 0)
     world = a_run("a  b<-a")
     world.cancel()
     assert world.run().cancelled

@@ -22,7 +22,9 @@ from cerebro.core.incidents.notices import (
     ServerNotice,
 )
 from cerebro.core.internal_messages import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
-from cerebro.core.run import cancel_retry, invoke, overdue_check, page_check, task_updates
+from cerebro.core.run import invoke, overdue_check, page_check, task_updates
+from cerebro.core.run.cancel_run import cancel_run
+from cerebro.core.run.retry_run import retry_run
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared
@@ -108,8 +110,8 @@ REACTIONS: Final[dict[type[Message], Callable[[Envelope], Program]]] = {
     ServerStateChanged: declaration.server_state_changed,
     RemoveServer: declaration.remove_server,
     InvokeTask: invoke.invoke_task,
-    CancelRun: cancel_retry.cancel_run,
-    RetryRun: cancel_retry.retry_run,
+    CancelRun: cancel_run,
+    RetryRun: retry_run,
     TaskStateChanged: task_updates.task_state_changed,
     SnoozeIncident: snooze.snooze_incident,
 }

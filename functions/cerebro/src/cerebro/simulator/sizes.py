@@ -14,11 +14,11 @@ from cerebro.core import messages
 from cerebro.core.model import plan
 from cerebro.core.planning import planner
 from cerebro.core.run import (
-    cancel_retry,
     command_groups,
     invoke,
     overdue_check,
     page_check,
+    retry_run,
 )
 from cerebro.core.run import fan_out as parts
 from cordyna_core.contract import limits
@@ -30,8 +30,8 @@ class Sizes:
 
     Task runs a page, downstream tasks a fan-out message, upstreams awaited at most, commands that
     leave together, decisions an overdue check, commands that a run keeps, root causes that a
-    message names, bytes of the outputs in a command, bytes of the parameters of a run, seconds for
-    which a part of a fan-out begins tasks, facts that a repair reads at once.
+    message names, bytes of the outputs in a command, bytes of the parameters of a run,
+    seconds for which a part of a fan-out begins tasks, facts that a repair reads at once.
     """
 
     page: int = plan.PAGE_SIZE
@@ -39,7 +39,7 @@ class Sizes:
     awaited: int = planner.MAX_AWAITED
     commands: int = command_groups.COMMANDS_PER_GROUP
     decisions: int = overdue_check.DECISIONS_PER_CHECK
-    kept_commands: int = cancel_retry.COMMANDS_PER_RUN_MAX
+    kept_commands: int = retry_run.COMMANDS_PER_RUN_MAX
     root_causes: int = messages.ROOT_CAUSES_MAX
     upstream_bytes: int = limits.MAX_UPSTREAM_BYTES
     params_bytes: int = limits.MAX_PARAMS_BYTES
@@ -62,7 +62,7 @@ class Sizes:
             (parts, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "COMMANDS_PER_GROUP", self.commands),
             (overdue_check, "DECISIONS_PER_CHECK", self.decisions),
-            (cancel_retry, "COMMANDS_PER_RUN_MAX", self.kept_commands),
+            (retry_run, "COMMANDS_PER_RUN_MAX", self.kept_commands),
             (messages, "ROOT_CAUSES_MAX", self.root_causes),
             (messages, "MAX_UPSTREAM_BYTES", self.upstream_bytes),
             (invoke, "MAX_PARAMS_BYTES", self.params_bytes),

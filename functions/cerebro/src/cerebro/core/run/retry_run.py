@@ -1,20 +1,15 @@
-"""Cancel and retry: what a person's command does to a run that exists.
+"""Retry run: what a RetryRun does to a run that exists; with `downstream`, see rerun.py.
 
-Invariant: the ids of applied commands are stored with the run, so a repeated command acts once, and
-every command is answered: applied, found applied, or refused (docs/rules.md, rules 7 and 8).
+The next attempts are put first, then the run is opened with the id of the command, then the
+commands leave. So an end that was decided before the attempts were put does not apply.
+
+Invariant: the command acts once, also if its handler crashes (docs/rules.md, rule 7).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from cerebro.core.effects import (
-    Now,
-    Publish,
-    ReadGraph,
-    ReadPage,
-    ReadRunSnapshot,
-    ReadTasks,
-)
+from cerebro.core.effects import Now, Publish, ReadGraph, ReadPage, ReadTasks
 from cerebro.core.incidents.record import watch_run, watch_what_opened
 from cerebro.core.incidents.watch import watched_tasks
 from cerebro.core.messages import command_answer, run_state_changed
@@ -29,22 +24,19 @@ from cerebro.core.run.moved_tasks import problems_of_moved_tasks
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check
 from cerebro.core.run.rerun import rerun
-from cerebro.core.run.run_access import read_run, write_run
+from cerebro.core.run.run_access import read_run
+from cerebro.core.run.run_commands import addressed_run, kept_id
 from cerebro.core.run.run_status import apply_command
 from cerebro.core.run.transitions import may_retry
-from cordyna_core.contract.base import Message, Problem, RootCause
-from cordyna_core.contract.commands import CancelRun, RetryRun
+from cordyna_core.contract.base import Problem
+from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.envelope import Envelope
-from cordyna_core.contract.ids import derived_id, server_of
-from cordyna_core.contract.limits import MAX_COMMAND_ID_CHARS
+from cordyna_core.contract.ids import derived_id
 from cordyna_core.contract.refusals import (
-    not_your_run,
     nothing_failed,
     rerun_under_way,
     run_cancelled,
-    run_completed,
     tasks_not_in_run,
-    unknown_run,
 )
 
 COMMANDS_PER_RUN_MAX: Final = 1_000
@@ -63,60 +55,6 @@ class _Begun:
     left_to_rerun: list[str]
 
 
-async def cancel_run(envelope: Envelope) -> None:
-    """End a run finally: cancel what is live, and tell its servers to stop.
-
-    What waits needs no write: that it is cancelled is derived from the run.
-    """
-    command = envelope.message
-    assert isinstance(command, CancelRun)
-    snapshot = await _addressed(envelope, command.run_id)
-    if snapshot is None:
-        return
-    command_id = _kept_id(command, envelope)
-    cause = derived_id("CancelRun", command.run_id, command_id)
-    run = await read_run(command.run_id)
-    is_new = False
-    while run.status != "cancelled":
-        if run.status == "completed":
-            await refuse(envelope, run.task, [run_completed()])
-            return
-        new = replace(
-            run,
-            status="cancelled",
-            rev=run.rev + 1,
-            cause=cause,
-            version=run.version + 1,
-            commands=(*run.commands, command_id),
-        )
-        stored = await write_run(new, run)
-        is_new, run = stored is None, stored or new
-    await cancel_live(snapshot, snapshot.plan.pages, cause=cause)
-    await _answer_cancelled(envelope, snapshot, run, is_new=is_new, is_cause=run.cause == cause)
-
-
-async def _answer_cancelled(
-    envelope: Envelope, snapshot: RunSnapshot, run: Run, *, is_new: bool, is_cause: bool
-) -> None:
-    """Publish the end of the run if this command cancelled it, now or in an earlier delivery.
-
-    The end has one id, and a consumer drops what has an id that it knows. So another command,
-    which found the run cancelled or was overtaken, has only an answer of its own.
-    """
-    target = snapshot.plan.tasks[snapshot.plan.target]
-    by_hand = [
-        RootCause(task=run.task, server=target.server, owner=target.owner, reason="cancelled")
-    ]
-    now = await Now()
-    messages: list[Message] = []
-    if is_cause:
-        end = run_state_changed(run, "error", cause=envelope.id, now=now, root_causes=by_hand)
-        messages.append(end)
-    if not is_new:
-        messages.append(command_answer(run, envelope.id, now=now, root_causes=by_hand))
-    await Publish(tuple(messages))
-
-
 async def retry_run(envelope: Envelope) -> None:
     """Give what failed permanently a new attempt with a new budget of retries.
 
@@ -125,10 +63,10 @@ async def retry_run(envelope: Envelope) -> None:
     """
     command = envelope.message
     assert isinstance(command, RetryRun)
-    snapshot = await _addressed(envelope, command.run_id)
+    snapshot = await addressed_run(envelope, command.run_id)
     if snapshot is None:
         return
-    command_id = _kept_id(command, envelope)
+    command_id = kept_id(command, envelope)
     cause = derived_id("RetryRun", command.run_id, command_id)
     run = await read_run(command.run_id)
     if run.status == "cancelled":
@@ -273,29 +211,6 @@ def _may_leave(fact: TaskRun, cause: str) -> bool:
 
 def _is_asked_for(task: PlannedTask, command: RetryRun) -> bool:
     return not task.is_join and (not command.from_ or task.name in command.from_)
-
-
-async def _addressed(envelope: Envelope, run_id: str) -> RunSnapshot | None:
-    """Return the run that a command is about; None if the command was refused."""
-    snapshot = await ReadRunSnapshot(run_id)
-    if snapshot is None:
-        await refuse(envelope, run_id, [unknown_run(run_id)])
-        return None
-    caller, owner = server_of(envelope.source), snapshot.plan.tasks[snapshot.plan.target].server
-    if caller is not None and caller != owner:
-        await refuse(envelope, snapshot.run.task, [not_your_run(caller, owner)])
-        return None
-    return snapshot
-
-
-def _kept_id(command: CancelRun | RetryRun, envelope: Envelope) -> str:
-    """Return the id under which a command is kept with its run: of a long one, a hash.
-
-    1,000 ids of 128 emoji would not fit into one item of the store.
-    """
-    command_id = command.command_id or envelope.id
-    size = len(command_id.encode("utf-8", "surrogatepass"))
-    return command_id if size <= MAX_COMMAND_ID_CHARS else derived_id("command", command_id)
 
 
 def _too_many_commands(run: Run) -> Problem:
