@@ -147,3 +147,67 @@ def test_failures_of_a_run_read_a_bounded_number_of_incidents(
             patched.setattr(world.store, "read_incident", counted)
             perform(record_failures(run_id, cause="again"), world.driver.ports)
     assert read[CAUSES_PER_RUN_MAX] == read[len(names)] > 0
+
+
+def failing_once_more(world: ReactionWorld, run_id: str, name: str) -> Counter[str]:
+    """Let one more task fail. Returns how often effects on incidents were asked for."""
+    asked = Counter[str]()
+    store = world.store
+
+    def counted(name: str) -> None:
+        method = getattr(store, name)
+
+        def count(*arguments: object, **options: object) -> object:
+            asked[name] += 1
+            return method(*arguments, **options)
+
+        setattr(store, name, count)
+
+    for method in ("read_incident", "mark_cause", "read_graph"):
+        counted(method)
+    world.report(name, "error", run_id=run_id)
+    return asked
+
+
+def a_run_with_healed_failures(**fields: object) -> tuple[ReactionWorld, str]:
+    """Ten tasks have failed and completed in a second attempt; y and z are under way."""
+    healed = [f"h{number}" for number in range(10)]
+    world = a_world(f"{'  '.join(healed)}  y  z", **dict.fromkeys(healed, fields))
+    world.declare("t", f"all<-{','.join(healed)},y,z")
+    run_id = world.invoke("all")
+    for name in healed:
+        world.report(name, "error", run_id=run_id)
+    if not fields:
+        world.report("y", "error", run_id=run_id)
+        world.retry(*healed, run_id=run_id)
+    else:
+        world.after(8)
+    for name in healed:
+        world.report(name, "completed", run_id=run_id, attempt=2)
+    return world, run_id
+
+
+def test_closed_incident_is_read_once_when_another_task_fails() -> None:
+    world, run_id = a_run_with_healed_failures()
+    assert [event.split()[0] for event in events(world)].count("closed") == 10
+    asked = failing_once_more(world, run_id, "z")
+    # Those of y and z are recorded; each of the ten, and their server's, is read once.
+    assert asked["read_incident"] <= 10 + 1 + 12
+    assert asked["mark_cause"] <= 2
+
+
+def test_failure_that_was_retried_by_itself_has_no_incident_to_read() -> None:
+    world, run_id = a_run_with_healed_failures(retries=1)
+    asked = failing_once_more(world, run_id, "z")
+    assert asked["read_incident"] <= 8
+
+
+def test_mark_left_behind_a_closed_incident_is_taken_away() -> None:
+    """A delivery that had read it as open marked it when it was closed, and crashed."""
+    world, run_id = a_run_with_healed_failures()
+    mark = the_incident(world, "failed", "h3").mark
+    assert mark not in world.store.read_graph().watched
+    world.store.mark_cause(mark, on=True)
+    world.report("z", "error", run_id=run_id)
+    assert mark not in world.store.read_graph().watched
+    assert the_incident(world, "failed", "z").mark in world.store.read_graph().watched

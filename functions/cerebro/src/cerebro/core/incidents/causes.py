@@ -56,8 +56,8 @@ async def record_failures(run_id: str, *, cause: str) -> None:
         for index, fact in sorted(facts.items())
         if fact.failed_permanently and fact.rank != Rank.CANCELLED and not is_final
     ]
-    await _resume_others(snapshot, facts, failed, cause=cause)
     graph = await ReadGraph()
+    await _resume_others(graph, snapshot, facts, failed, cause=cause)
     for index in failed[:CAUSES_PER_RUN_MAX]:
         await record(_evidence_of(graph, snapshot, facts, index), cause=cause)
         if facts[index].rank == Rank.ERROR:
@@ -78,11 +78,16 @@ async def close_answered(plan: Plan, facts: Mapping[int, TaskRun], *, cause: str
 
 
 async def _resume_others(
-    snapshot: RunSnapshot, facts: Mapping[int, TaskRun], failed: Sequence[int], *, cause: str
+    graph: Graph,
+    snapshot: RunSnapshot,
+    facts: Mapping[int, TaskRun],
+    failed: Sequence[int],
+    *,
+    cause: str,
 ) -> None:
     """Resume what an earlier delivery may have recorded, and this one does not record again.
 
-    That is of each task that has ever failed, because it may have been healed or retried since. Of
+    That is of each task that has ever failed for good: it may have been healed or retried since. Of
     those that have failed now, no more than are recorded: to read thousands of incidents takes
     longer than a handler may. What is not published of the others is published by the next program
     that reads them.
@@ -90,7 +95,7 @@ async def _resume_others(
     recorded: dict[str, list[Failure]] = {}
     now_failed, passed_over = frozenset(failed), frozenset(failed[CAUSES_PER_RUN_MAX:])
     for index, fact in sorted(facts.items()):
-        if index in passed_over or not any(entry.state == "error" for entry in fact.timeline):
+        if index in passed_over or not _has_failed_for_good(fact):
             continue
         task = snapshot.plan.tasks[index]
         failure = Failure(snapshot.run.id, index, fact.attempt)
@@ -100,7 +105,13 @@ async def _resume_others(
             if index not in now_failed:
                 failures.append(failure)
     for incident, failures in recorded.items():
-        await resume(incident, failures, cause=cause)
+        await resume(incident, failures, graph=graph, cause=cause)
+
+
+def _has_failed_for_good(fact: TaskRun) -> bool:
+    """Return whether an attempt has failed that was not retried by itself."""
+    retried = {entry.attempt for entry in fact.timeline if entry.reason == "retry_wait"}
+    return any(entry.state == "error" and entry.attempt not in retried for entry in fact.timeline)
 
 
 def _evidence_of(
@@ -162,7 +173,8 @@ async def on_unacknowledged(envelope: Envelope) -> None:
     failure = Failure(expired.run_id, index, expired.attempt)
     if fact is None or fact.rank not in (Rank.PENDING, Rank.ACK_TIMEOUT):
         # It has answered since, or the run was cancelled.
-        await resume(incident_id("unresponsive", task.server), [failure], cause=envelope.id)
+        incident, graph = incident_id("unresponsive", task.server), await ReadGraph()
+        await resume(incident, [failure], graph=graph, cause=envelope.id)
         return
     evidence = Evidence(
         kind="unresponsive",
@@ -237,7 +249,8 @@ async def on_invocation_rejected(envelope: Envelope) -> None:
     codes = {problem.code for problem in rejected.problems}
     if owned is None or ("missed_tick" not in codes and not await _is_refused_tick(rejected)):
         # It may have been one when it was delivered first.
-        await resume(incident_id("missed_cron", rejected.task), cause=envelope.id)
+        incident = incident_id("missed_cron", rejected.task)
+        await resume(incident, graph=graph, cause=envelope.id)
         return
     evidence = Evidence(
         kind="missed_cron",

@@ -94,7 +94,7 @@ async def _record_missed(
         server, owner = owned.server, owned.task.owner
     else:
         # Neither its run nor its task exists; they may have when the timer fired first.
-        await resume(incident_id("deadline", deadline.task), cause=cause)
+        await resume(incident_id("deadline", deadline.task), graph=graph, cause=cause)
         return
     path = None
     if snapshot is not None:

@@ -33,6 +33,7 @@ from dataclasses import replace
 from typing import Final
 
 from cerebro.core.effects import Now, Publish, ReadGraph, ReadRun, ReadTasks
+from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.effects import (
     MarkCause,
     ReadIncident,
@@ -101,18 +102,22 @@ async def record(evidence: Evidence, *, cause: str) -> None:
     await _note_completed(stored.id, failures, cause=cause)
 
 
-async def resume(incident: str, failures: Sequence[Failure] = (), *, cause: str) -> None:
+async def resume(
+    incident: str, failures: Sequence[Failure] = (), *, graph: Graph, cause: str
+) -> None:
     """Finish what an earlier delivery of this input may have left undone when it crashed.
 
     `failures`: task runs of one run that it may have recorded, and that have not failed now.
+    `graph`: as this delivery has read it.
     """
     stored = await ReadIncident(incident)
     if stored is None:
         return
     stored = await publish_pending(stored)
-    # It may have read the incident as open, and marked it when another program had closed it; or
-    # closed it, and taken the mark away when another program had opened it.
-    if not stored.is_open or cause in (stored.opened_by, stored.closed_by):
+    # It may have read the incident as open, and marked it when another program had closed it: then
+    # the graph lists it. Or closed it, and taken the mark away when another program had opened it.
+    is_left = not stored.is_open and stored.mark in graph.watched
+    if is_left or cause in (stored.opened_by, stored.closed_by):
         await _sync_mark(incident)
     if not stored.is_open:
         return
