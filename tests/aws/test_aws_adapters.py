@@ -122,6 +122,8 @@ class TestDynamoDBClaims(ClaimsContract):
         assert not late.is_leased(RUN, "task-1", 1)
         late.renew(RUN, "task-1", 1)
         assert late.is_leased(RUN, "task-1", 1)
+        later = DynamoDBClaims(boto3.client("dynamodb"), "claims", lambda: NOW + 2 * LEASE_S + 2)
+        assert not later.is_leased(RUN, "task-1", 1)
 
     def test_lease_ends_before_its_message_returns(self) -> None:
         assert 2 * HEARTBEAT_INTERVAL_S < LEASE_S < VISIBILITY_S

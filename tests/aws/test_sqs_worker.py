@@ -21,6 +21,7 @@ from cordyna_core.aws import sqs_worker
 from cordyna_core.aws.runtime import work_queue
 from cordyna_core.aws.settings import server_settings
 from cordyna_core.aws.sqs_worker import SqsWorker
+from cordyna_core.aws.task_protection import TaskProtection
 from cordyna_core.aws.visibility import VISIBILITY_S
 from server.builders import NOW, a_server
 
@@ -68,6 +69,25 @@ def test_worker_message_is_held_while_its_body_runs() -> None:
     worker.handle_next()
     worker.extend_visibility()
     assert queue.held == [(json.dumps(run_task()), VISIBILITY_S)]
+
+
+def test_worker_protects_its_instance_while_a_body_runs() -> None:
+    """Each heartbeat extends the protection, which ends with the last body."""
+    states: list[bool] = []
+
+    def put(_: str, body: bytes) -> None:
+        states.append(json.loads(body)["ProtectionEnabled"])
+
+    def task_1() -> None:
+        assert states == [True]
+        worker.extend_visibility()
+
+    runtime, queue = RuntimeInMemory(), KeptQueue([json.dumps(run_task())])
+    protection = TaskProtection("http://agent", put)
+    worker = SqsWorker(a_server(task_1=task_1), runtime.adapters, queue, protection)  # type: ignore[arg-type]
+    worker.handle_next()
+    assert runtime.published == ["started", "completed"]
+    assert states == [True, True, False]
 
 
 def test_worker_failed_heartbeat_is_tried_again() -> None:
