@@ -13,6 +13,7 @@ import pytest
 
 from cli.run_builders import RUN
 from cordyna_cli.output.screen import Screen
+from cordyna_cli.output.streams import _ResultFile
 
 DYNA = """
 import os, subprocess, sys, threading
@@ -186,3 +187,11 @@ def test_screen_has_the_size_of_its_own_terminal() -> None:
         screen.console.size = (50, 20)
         assert (screen.width, screen.console.height) == (50, 20)
     os.close(ours)
+
+
+def test_what_follows_a_failed_result_is_dropped() -> None:
+    """Python flushes its streams once more when it ends: that is no second error."""
+    with _ResultFile("/dev/full", "w") as result:
+        with pytest.raises(OSError, match="No space left"):
+            result.write(b"a result")
+        assert result.write(b"the rest") == len(b"the rest")
