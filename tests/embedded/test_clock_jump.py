@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.model.run import RunSnapshot
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime.clock_jump import SteadyClock, shift_deadlines
 from cerebro.embedded.storage.home import DiskHome, MemoryHome
+from cerebro.ports import DamagedItem
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import InvokeTask
@@ -124,7 +124,7 @@ def test_run_beside_a_damaged_one_is_shifted(monkeypatch: pytest.MonkeyPatch) ->
 
     def damaged(run_id: str) -> RunSnapshot | None:
         if run_id == damaged_run:
-            raise DamagedRow(f"row {run_id} is damaged.")
+            raise DamagedItem(f"row {run_id} is damaged.")
         snapshot: RunSnapshot | None = read_run_snapshot(run_id)
         return snapshot
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime import failed_items, message_loop
@@ -16,6 +15,7 @@ from cerebro.embedded.runtime.failed_items import TRIES_MAX
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
 from cerebro.handlers.receive import perform_one
+from cerebro.ports import DamagedItem
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import Command, InvokeTask
 from cordyna_core.contract.envelope import seal
@@ -185,7 +185,7 @@ def test_damaged_row_is_a_fault_of_its_message(
     home: Home, loop: MessageLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def damaged(*_: object) -> None:
-        raise DamagedRow("row R of table runs is damaged.")
+        raise DamagedItem("row R of table runs is damaged.")
 
     loop.put(invocation("one"))
     with monkeypatch.context() as patch:

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from cerebro.adapters.sqlite import database
-from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked, connect
+from cerebro.adapters.sqlite.database import HomeLocked, connect
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.driver_record import DriverLock, DriverRecord
 from cerebro.embedded.storage.home import DATABASE, DiskHome
 from cerebro.embedded.storage.home_location import find_home
+from cerebro.ports import DamagedItem
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -284,7 +285,7 @@ def test_damaged_run_is_named_and_does_not_stop_others(tmp_path: Path) -> None:
         db.execute("update runs set status = 'running', run = substr(run, 1, 40)")
 
     with EmbeddedEngine(DiskHome(tmp_path), [shop()]) as engine:
-        with pytest.raises(DamagedRow, match=f"row {run_id} of table runs") as damaged:
+        with pytest.raises(DamagedItem, match=f"row {run_id} of table runs") as damaged:
             engine.run(run_id)
         assert damaged.value.next == f"dyna prune --run {run_id}"
         assert completed(engine) != run_id
@@ -304,11 +305,11 @@ def test_damaged_fact_is_named(tmp_path: Path) -> None:
 
     with (
         EmbeddedEngine(DiskHome(tmp_path), []) as engine,
-        pytest.raises(DamagedRow, match="table plans"),
+        pytest.raises(DamagedItem, match="table plans"),
     ):
         engine.run(run_id)
     home = DiskHome(tmp_path)
-    with pytest.raises(DamagedRow, match="table tasks"):
+    with pytest.raises(DamagedItem, match="table tasks"):
         home.store.read_task(run_id, 0)
     home.close()
 

@@ -21,6 +21,11 @@ from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.frozen import fast_dataclass
 from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
+from cordyna_core.errors import ServiceError
+
+
+class DamagedItem(ServiceError):
+    """A stored item cannot be decoded, and to read it again does not help."""
 
 
 @fast_dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Store(Protocol):
 
     Every read is strongly consistent, except of what is `recent`, and of the timer of a page, which
     may be missed. A conditional write is atomic: of two with the same `seen`, one is written, and
-    the other is answered with what is stored. A write that raised may have been written.
+    the other is answered with what is stored. A write that raised may have been written. What is
+    stored and cannot be decoded raises DamagedItem, which names it.
     """
 
     def read_graph(self) -> Graph: ...

@@ -31,6 +31,18 @@ from cordyna_core.errors import ServiceError
 FORMAT: Final = 2
 """The format of what this version stores. 1 had other ranks, and outputs without names."""
 
+DECODING_ERRORS: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+"""What the decoders raise for something that no version has written."""
+
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=astuple).encode
 _loads: Final = json.loads
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal
 
-from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.embedded.alerts.dead_letters import (
     ALERTS,
     dead_alert_queues,
@@ -19,6 +18,7 @@ from cerebro.embedded.bodies.port import FRAME_OF_WORKER
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.server_views import server_views
 from cerebro.embedded.storage.home import Home
+from cerebro.ports import DamagedItem
 from cordyna_cli.operations import DeadLetterQueue, Finding, QueuedDeadLetter
 from cordyna_cli.wording.near_names import near_names_of
 from cordyna_core.contract.ids import content_id
@@ -112,7 +112,7 @@ class LocalOperations:
         for run_id in self._home.store.active_runs():
             try:
                 self._home.store.read_run_snapshot(run_id)
-            except DamagedRow as damaged:
+            except DamagedItem as damaged:
                 yield Finding("database", "broken", f"{damaged.what} {damaged.why}", damaged.next)
 
     def _dead_letters(self) -> Finding:
@@ -208,7 +208,7 @@ class LocalOperations:
     def _is_active(self, run_id: str) -> bool:
         try:
             run = self._home.store.read_run(run_id)
-        except DamagedRow:
+        except DamagedItem:
             return False
         return run is not None and not run.is_over
 

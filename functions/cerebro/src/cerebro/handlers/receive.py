@@ -17,6 +17,7 @@ from cerebro.core.effects import Program
 from cerebro.core.internal_messages import InternalMessage
 from cerebro.core.planning.redaction import kept_event, may_have_params
 from cerebro.dispatch import program_for
+from cerebro.ports import DamagedItem
 from cerebro.shell import CheckTime, Ports, ProgramFailed, no_time_limit, perform
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import (
@@ -27,7 +28,7 @@ from cordyna_core.contract.envelope import (
 )
 from cordyna_core.contract.readable_update import readable_update
 from cordyna_core.contract.registry import may_send
-from cordyna_core.errors import Fatal
+from cordyna_core.errors import CordynaError, Fatal
 
 _log = logging.getLogger(__name__)
 
@@ -83,12 +84,12 @@ def receive(
             continue
         try:
             rejection = _handle(delivery, ports, check_time)
+            kept = delivery if rejection is None else _without_secrets(delivery, ports)
         except Exception:  # noqa: BLE001  it is logged, and the message delivered again
             _log.exception("message %s failed and will be delivered again", delivery.receipt)
             outcome.again.append(delivery.receipt)
         else:
             if rejection is not None:
-                kept = _without_secrets(delivery, ports)
                 outcome.dead_letters.append((kept, rejection.reason))
                 if rejection.is_answered:
                     outcome.answered.add(delivery.receipt)
@@ -112,10 +113,12 @@ def _handle(delivery: Delivery, ports: Ports, check_time: CheckTime) -> _Rejecti
         perform_one(message, ports, check_time)
     except Fatal as fatal:
         return _Rejection(str(fatal))
-    except ProgramFailed as failed:
+    except (ProgramFailed, DamagedItem) as failed:
         _log.exception("message %s can never be handled", delivery.receipt)
         _answer_failed(delivery, failed, ports)
-        return _Rejection(f"it raised {failed}")
+        return _Rejection(
+            f"it raised {failed}" if isinstance(failed, ProgramFailed) else str(failed)
+        )
     return None
 
 
@@ -129,13 +132,13 @@ def _handle_malformed(malformed: MalformedEvent, ports: Ports, check_time: Check
         if update is None:
             return _Rejection(str(malformed), is_answered=answer_malformed(malformed, ports))
         perform_one(update, ports, check_time)
-    except (Fatal, ProgramFailed) as failed:
+    except (Fatal, ProgramFailed, DamagedItem) as failed:
         _log.exception("a malformed event could not be answered")
         return _Rejection(f"{malformed}; and what can be read of it was not handled: {failed}")
     return _Rejection(f"{malformed}; what can be read of it was handled")
 
 
-def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> None:
+def _answer_failed(delivery: Delivery, failed: CordynaError, ports: Ports) -> None:
     problem = Problem(
         code="not_handled",
         message=f"cerebro could not handle this message: {failed}. It is kept: `dyna dlq ls` shows"
@@ -147,7 +150,7 @@ def _answer_failed(delivery: Delivery, failed: ProgramFailed, ports: Ports) -> N
         return  # It is a message of cerebro to itself.
     try:
         perform(refuse_malformed(raw, [problem]), ports)
-    except ProgramFailed:
+    except (ProgramFailed, DamagedItem):
         # What made it fail may also prevent the answer; the dead letter has both.
         _log.exception("the sender of message %s could not be answered", delivery.receipt)
 

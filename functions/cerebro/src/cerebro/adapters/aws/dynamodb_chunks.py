@@ -17,6 +17,7 @@ RAW_BYTES_MAX: Final = 320_000
 """The size of a chunk before compression; incompressible content stays below 350 KB, too."""
 
 Name = TypeVar("Name")
+Value = TypeVar("Value")
 
 
 def write_chunks(
@@ -30,23 +31,39 @@ def write_chunks(
 
 
 def read_chunks(
-    table: Table, wanted: Mapping[Name, Callable[[int], Key]]
-) -> dict[Name, list[bytes]]:
-    """Return the chunks of each of `wanted` (its name -> the key of its n-th chunk).
+    table: Table,
+    wanted: Mapping[Name, Callable[[int], Key]],
+    decode: Callable[[list[bytes]], Value],
+) -> dict[Name, Value]:
+    """Return what the chunks of each of `wanted` hold (its name -> the key of its n-th chunk).
 
     What does not exist is left out.
+
+    Raises:
+        DamagedItem: a chunk is missing, or what they hold cannot be decoded.
     """
     firsts = table.get_many(key_of(0) for key_of in wanted.values())
     counts = {
-        name: int(firsts[key_of(0)]["of"]) for name, key_of in wanted.items() if key_of(0) in firsts
+        name: table.decoded(firsts[key_of(0)], _count)
+        for name, key_of in wanted.items()
+        if key_of(0) in firsts
     }
     items = firsts | table.get_many(
         wanted[name](number) for name, count in counts.items() for number in range(1, count)
     )
     return {
-        name: [bytes_of(items[wanted[name](number)]) for number in range(count)]
+        name: table.decoded(
+            firsts[wanted[name](0)],
+            lambda _, key_of=wanted[name], count=count: decode(
+                [bytes_of(items[key_of(number)]) for number in range(count)]
+            ),
+        )
         for name, count in counts.items()
     }
+
+
+def _count(item: Item) -> int:
+    return int(item["of"])
 
 
 def bytes_of(item: Item, attribute: str = "chunk") -> bytes:

@@ -12,7 +12,7 @@ once per generation.
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, cast
 
 from cerebro.adapters.aws.dynamodb_chunks import (
@@ -22,15 +22,14 @@ from cerebro.adapters.aws.dynamodb_chunks import (
     text_of,
     write_chunks,
 )
-from cerebro.adapters.aws.dynamodb_table import Item, Key, Table, Value
+from cerebro.adapters.aws.dynamodb_table import RESTORE_GRAPH, Item, Key, Table, Value
 from cerebro.adapters.codecs import decode_declaration
 from cerebro.core.graph.graph import Graph, Head, content_of
-from cerebro.ports import ServerSeen
+from cerebro.ports import DamagedItem, ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import content_id
 from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import ServerState
-from cordyna_core.errors import ServiceError
 
 HEAD: Final = ("GRAPH", "HEAD")
 HEAD_TEXT_MAX_BYTES: Final = 2_500
@@ -63,31 +62,31 @@ class GraphItems:
         item = self._table.get(HEAD)
         if item is None or "generation" not in item:
             # Marks of incidents may be there before the first declaration is.
-            return Graph.of({}).with_watched(_marks(item))
-        generation, stored = int(item["generation"]), str(item["servers"])
+            marks = self._table.decoded(item, _marks) if item else frozenset[str]()
+            return Graph.of({}).with_watched(marks)
+        generation, stored = self._table.decoded(item, _head)
         if (generation, stored) != (self._graph.generation, self._stored):
-            versions = self._versions_in(stored)
+            versions = self._versions_in(item, stored)
             if versions is None:
-                # The head was replaced since it was read, and its item deleted.
-                return self.read_graph()
+                if self._table.get(HEAD) != item:
+                    # The head was replaced since it was read, and its item deleted.
+                    return self.read_graph()
+                raise _missing("the graph's head names an item", [stored])
             self._graph = self._graph.with_servers(self._declared(versions), generation, versions)
             self._versions, self._stored = versions, stored
         if "watched" in item or self._graph.watched:
-            self._graph = self._graph.with_watched(_marks(item))
+            self._graph = self._graph.with_watched(self._table.decoded(item, _marks))
         return self._graph
 
-    def _versions_in(self, stored: str) -> dict[str, str] | None:
+    def _versions_in(self, head: Item, stored: str) -> dict[str, str] | None:
         """Return the versions that a head names.
 
         None if the item that holds them does not exist.
         """
         if stored.startswith(_REFERENCE):
             item = self._table.get(_versions_key(stored))
-            if item is None:
-                return None
-            stored = text_of([bytes_of(item)])
-        versions: dict[str, str] = json.loads(stored)
-        return versions
+            return self._table.decoded(item, _versions_apart) if item else None
+        return self._table.decoded(head, lambda _: _versions(stored))
 
     def _declared(self, versions: Mapping[str, str]) -> dict[str, ServerDeclared]:
         before = self._graph.declarations
@@ -96,23 +95,15 @@ class GraphItems:
             for server, version in versions.items()
             if self._versions.get(server) != version
         }
-        chunks = read_chunks(
+        declared = read_chunks(
             self._table,
             {server: _Declaration(server, version) for server, version in unknown.items()},
+            lambda chunks: decode_declaration(text_of(chunks)),
         )
-        if missing := unknown.keys() - chunks.keys():
-            raise ServiceError(
-                f"the graph names declarations that its table does not hold: "
-                f"{', '.join(sorted(missing))}.",
-                why="the table was changed by hand, or restored in part.",
-                next="deploy these servers again, so that they declare themselves.",
-            )
-        return {
-            server: decode_declaration(text_of(chunks[server]))
-            if server in chunks
-            else before[server]
-            for server in versions
-        }
+        if missing := unknown.keys() - declared.keys():
+            raise _missing("the graph names declarations", sorted(missing))
+        # In the order of the head.
+        return {server: declared.get(server) or before[server] for server in versions}
 
     def write_declaration(self, version: str, declared: ServerDeclared) -> None:
         write_chunks(
@@ -151,8 +142,12 @@ class GraphItems:
         )
 
     def read_graph_change(self, server: str, version: str) -> GraphChanged | None:
-        chunks = read_chunks(self._table, {server: _Change(server, version)})
-        return GraphChanged.model_validate_json(text_of(chunks[server])) if chunks else None
+        changes = read_chunks(
+            self._table,
+            {server: _Change(server, version)},
+            lambda chunks: GraphChanged.model_validate_json(text_of(chunks)),
+        )
+        return changes.get(server)
 
     def write_graph_change(self, server: str, version: str, change: GraphChanged | None) -> None:
         key_of = _Change(server, version)
@@ -194,14 +189,14 @@ class GraphItems:
         seen: dict[str, ServerSeen] = {}
         for partition in (SERVERS, *map(_server_partition, range(SERVER_SHARDS))):
             for item in self._table.query(partition):
-                entry = _seen(item)
+                entry = self._table.decoded(item, _seen)
                 if entry.server not in seen or entry.at >= seen[entry.server].at:
                     seen[entry.server] = entry
         return [seen[server] for server in sorted(seen)]
 
     def read_tick(self, task: str) -> float | None:
         item = self._table.get(_tick(task))
-        return float(item["nominal"]) if item else None
+        return self._table.decoded(item, _nominal) if item else None
 
     def write_tick(self, task: str, nominal: float) -> None:
         self._table.update(
@@ -248,14 +243,37 @@ def _seen(item: Item) -> ServerSeen:
     )
 
 
+def _missing(what: str, names: Iterable[str]) -> DamagedItem:
+    return DamagedItem(
+        f"{what} that its table does not hold: {', '.join(names)}.",
+        why="the table was changed by hand, or restored in part.",
+        next=RESTORE_GRAPH,
+    )
+
+
 def _tick(task: str) -> Key:
     return f"TICK#{task}", "TICK"
 
 
-def _marks(item: Item | None) -> frozenset[str]:
-    return (
-        frozenset(json.loads(str(item["watched"]))) if item and "watched" in item else frozenset()
-    )
+def _nominal(item: Item) -> float:
+    return float(item["nominal"])
+
+
+def _head(item: Item) -> tuple[int, str]:
+    return int(item["generation"]), str(item["servers"])
+
+
+def _versions(text: str) -> dict[str, str]:
+    versions: dict[str, str] = json.loads(text)
+    return {str(server): str(version) for server, version in versions.items()}
+
+
+def _versions_apart(item: Item) -> dict[str, str]:
+    return _versions(text_of([bytes_of(item)]))
+
+
+def _marks(item: Item) -> frozenset[str]:
+    return frozenset(json.loads(str(item["watched"]))) if "watched" in item else frozenset()
 
 
 def _stored(head: Head) -> str:

@@ -41,7 +41,10 @@ class IncidentItems:
 
     def read_incident(self, incident: str) -> Incident | None:
         item = self._table.get((INCIDENTS, incident))
-        return None if item is None or self._is_expired(item) else _incident(item)
+        return self._table.decoded(item, self._valid_incident) if item else None
+
+    def _valid_incident(self, item: Item) -> Incident | None:
+        return None if self._is_expired(item) else _incident(item)
 
     def write_incident(self, new: Incident, seen: Incident | None) -> Incident | None:
         item: Item = {
@@ -53,16 +56,15 @@ class IncidentItems:
         if new.closed_at is not None:
             item["expires_at"] = int(new.closed_at + self._retention_s)
         conflicting = self._put(item, seen.version if seen is not None else None)
-        return None if conflicting is None else _incident(conflicting)
+        return None if conflicting is None else self._table.decoded(conflicting, _incident)
 
     def incidents(self) -> list[Incident]:
-        return [_incident(item) for item in self._valid(INCIDENTS)]
+        return [self._table.decoded(item, _incident) for item in self._valid(INCIDENTS)]
 
     def mark_cause(self, mark: str, *, on: bool) -> None:
         seen = self._table.get(HEAD)
         while True:
-            before = str(seen["watched"]) if seen is not None and "watched" in seen else "[]"
-            marks: list[str] = json.loads(before)
+            before, marks = self._table.decoded(seen, _marks) if seen is not None else ("[]", [])
             if (mark in marks) == on or (on and len(marks) >= MARKS_MAX):
                 return
             after = json.dumps(
@@ -80,7 +82,7 @@ class IncidentItems:
 
     def read_deadline(self, task: str, nominal: float) -> Deadline | None:
         item = self._table.get(_deadline_key(task, nominal))
-        return None if item is None else decode_deadline(str(item["deadline"]))
+        return None if item is None else self._table.decoded(item, _deadline)
 
     def write_deadline(self, new: Deadline, seen: Deadline | None) -> Deadline | None:
         pk, sk = _deadline_key(new.task, new.nominal)
@@ -92,10 +94,10 @@ class IncidentItems:
             "expires_at": int(new.due + self._retention_s),
         }
         conflicting = self._put(item, seen.version if seen is not None else None)
-        return None if conflicting is None else decode_deadline(str(conflicting["deadline"]))
+        return None if conflicting is None else self._table.decoded(conflicting, _deadline)
 
     def open_deadlines(self) -> list[Deadline]:
-        stored = (decode_deadline(str(item["deadline"])) for item in self._valid(DEADLINES))
+        stored = (self._table.decoded(item, _deadline) for item in self._valid(DEADLINES))
         return [deadline for deadline in stored if deadline.outcome is None]
 
     def _put(self, item: Item, seen: int | None) -> Item | None:
@@ -107,7 +109,11 @@ class IncidentItems:
         return self._table.put(item, "#version = :seen", seen=seen)
 
     def _valid(self, partition: str) -> Iterator[Item]:
-        return (item for item in self._table.query(partition) if not self._is_expired(item))
+        return (
+            item
+            for item in self._table.query(partition)
+            if not self._table.decoded(item, self._is_expired)
+        )
 
     def _is_expired(self, item: Item) -> bool:
         return "expires_at" in item and float(item["expires_at"]) <= self._clock()
@@ -115,6 +121,16 @@ class IncidentItems:
 
 def _incident(item: Item) -> Incident:
     return decode_incident(str(item["incident"]))
+
+
+def _marks(head: Item) -> tuple[str, list[str]]:
+    """Return the marks of a head as they are stored, and as a list."""
+    text = str(head.get("watched", "[]"))
+    return text, [str(mark) for mark in json.loads(text)]
+
+
+def _deadline(item: Item) -> Deadline:
+    return decode_deadline(str(item["deadline"]))
 
 
 def _deadline_key(task: str, nominal: float) -> Key:

@@ -12,6 +12,7 @@ stored by then, or never will be.
 """
 
 import heapq
+import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,7 +21,10 @@ from typing import Final
 
 from cerebro.adapters.aws.dynamodb_table import BATCH_GET_MAX_ITEMS, Item, Key, Table
 from cerebro.core.model.run import Run
+from cerebro.ports import DamagedItem
 from cordyna_core.ports import Clock
+
+_log = logging.getLogger(__name__)
 
 DAY_S: Final = 24 * 3600.0
 SHARDS: Final = 4
@@ -109,7 +113,7 @@ class RunMarks:
                 if run is not None and run.is_over:
                     self._unmark(run)
                 elif run is not None:
-                    yield run.id, int(mark.get("pages") or self._pages_of(run))
+                    yield run.id, self._marked_pages(mark, run)
 
     def new_active_pages(
         self, shard: int, read: Callable[[list[str]], Mapping[str, Run]]
@@ -130,6 +134,14 @@ class RunMarks:
         if until < settled:
             self._note_swept(shard, settled)
 
+    def _marked_pages(self, mark: Item, run: Run) -> int:
+        try:
+            return self._table.decoded(mark, _pages) or self._pages_of(run)
+        except DamagedItem:
+            # It must keep no other run from being swept.
+            _log.exception("the mark of run %s cannot be read", run.id)
+            return self._pages_of(run)
+
     def _listed_since(self, shard: int, at: float) -> Iterator[Item]:
         days = range(int((self._clock() - at) / DAY_S) + 1, -2, -1)
         months = dict.fromkeys(_month(self._clock() - day * DAY_S) for day in days)
@@ -138,7 +150,7 @@ class RunMarks:
 
     def _swept_until(self, shard: int) -> float:
         item = self._table.get(_swept(shard))
-        return float(item["until"]) if item else self._clock() - self._retention_s
+        return self._table.decoded(item, _until) if item else self._clock() - self._retention_s
 
     def _note_swept(self, shard: int, until: float) -> None:
         pk, sk = _swept(shard)
@@ -173,6 +185,15 @@ def _shard_of(run_id: str) -> int:
 
 def _active(shard: int) -> str:
     return f"ACTIVE#{shard}"
+
+
+def _pages(mark: Item) -> int:
+    """Return the pages of a marked run; 0 for a mark without them, of an older version."""
+    return int(mark.get("pages", 0))
+
+
+def _until(item: Item) -> float:
+    return float(item["until"])
 
 
 def _swept(shard: int) -> Key:

@@ -5,6 +5,7 @@ its plan can take; from then on the run is unknown. How runs are listed, and fou
 active, is in dynamodb_run_marks.py.
 """
 
+import logging
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -19,6 +20,7 @@ from cerebro.adapters.aws.dynamodb_chunks import (
 from cerebro.adapters.aws.dynamodb_run_marks import DAY_S, RunMarks, age_of, run_of
 from cerebro.adapters.aws.dynamodb_table import BATCH_GET_MAX_ITEMS, Item, Key, Table
 from cerebro.adapters.codecs import (
+    OtherFormat,
     decode_cached_result,
     decode_run,
     encode_cached_result,
@@ -27,8 +29,10 @@ from cerebro.adapters.codecs import (
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
-from cordyna_core.errors import ServiceError
+from cerebro.ports import DamagedItem
 from cordyna_core.ports import Clock
+
+_log = logging.getLogger(__name__)
 
 _CACHED_RUNS_MAX: Final = 1_000
 MARKS_PER_REQUEST: Final = 1_000
@@ -72,9 +76,7 @@ class RunItems:
 
     def read_cached_result(self, task: str, fingerprint: str) -> CachedResult | None:
         item = self._table.get(_last(task, fingerprint))
-        return (
-            decode_cached_result(str(item["last"])) if item and not self._is_expired(item) else None
-        )
+        return self._table.decoded(item, self._result) if item else None
 
     def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
         pk, sk = _last(task, fingerprint)
@@ -119,7 +121,7 @@ class RunItems:
         }
         conflicting = self._table.put_if_still(item, "version", seen.version if seen else None)
         if conflicting is not None:
-            return decode_run(str(conflicting["run"]))
+            return self._table.decoded(conflicting, _stored_run)
         if seen is None and (cached := self._plans.get(new.plan_id)):
             self._snapshots.put(new.id, RunSnapshot(new, cached.plan))
         return None
@@ -129,7 +131,7 @@ class RunItems:
         if snapshot is None and (run := self._read_created(run_id)) is not None:
             cached = self._cached_plan(run.plan_id)
             if cached is None:
-                raise ServiceError(
+                raise DamagedItem(
                     f"the plan of run {run_id} is not in its table.",
                     why="the table was changed by hand, or restored in part.",
                     next="cancel the run and invoke its task again.",
@@ -159,13 +161,30 @@ class RunItems:
         return self._read_runs(run_ids, is_consistent=False)
 
     def _read_runs(self, run_ids: Iterable[str], *, is_consistent: bool = True) -> dict[str, Run]:
-        """Return the stored ones of these runs, by id."""
+        """Return the stored ones of these runs, by id.
+
+        One that cannot be read is logged and left out: it must keep no other from being listed or
+        swept.
+        """
         items = self._table.get_many(map(run_key, run_ids), is_consistent=is_consistent)
-        runs = (self._run(item) for item in items.values())
-        return {run.id: run for run in runs if run is not None}
+        runs: dict[str, Run] = {}
+        for item in items.values():
+            try:
+                run = self._run(item)
+            except (DamagedItem, OtherFormat):
+                _log.exception("a run cannot be read")
+            else:
+                if run is not None:
+                    runs[run.id] = run
+        return runs
 
     def _pages_of(self, run: Run) -> int:
-        cached = self._cached_plan(run.plan_id)
+        try:
+            cached = self._cached_plan(run.plan_id)
+        except (DamagedItem, OtherFormat):
+            # Who handles the timer of its first page fails with this error, and names the item.
+            _log.exception("the plan of run %s cannot be read", run.id)
+            return 1
         return len(cached.plan.pages) if cached else 1
 
     def runs(self, limit: int, *, before: float = math.inf) -> list[Run]:
@@ -198,7 +217,12 @@ class RunItems:
         return int(run.created_at + self._retention_s + (cached.longest_s if cached else 0))
 
     def _run(self, item: Item) -> Run | None:
-        return None if self._is_expired(item) else decode_run(str(item["run"]))
+        return self._table.decoded(
+            item, lambda stored: None if self._is_expired(stored) else _stored_run(stored)
+        )
+
+    def _result(self, item: Item) -> CachedResult | None:
+        return None if self._is_expired(item) else decode_cached_result(str(item["last"]))
 
     def _is_expired(self, item: Item) -> bool:
         # DynamoDB deletes expired items up to two days late; until then they are ignored here.
@@ -207,9 +231,8 @@ class RunItems:
     def _cached_plan(self, plan_id: str) -> _CachedPlan | None:
         cached = self._plans.get(plan_id)
         if cached is None:
-            chunks = read_chunks(self._table, {plan_id: _PlanKeys(plan_id)})
-            if plan_id in chunks:
-                plan = plan_of_chunks(chunks[plan_id])
+            plans = read_chunks(self._table, {plan_id: _PlanKeys(plan_id)}, plan_of_chunks)
+            if (plan := plans.get(plan_id)) is not None:
                 cached = self._plans.put(plan_id, _CachedPlan(plan, longest_s(plan), until=0))
         return cached
 
@@ -248,6 +271,10 @@ def run_key(run_id: str) -> Key:
     The wait state machine reads its `status` (infra/.../timers.py).
     """
     return f"RUN#{run_id}", "META"
+
+
+def _stored_run(item: Item) -> Run:
+    return decode_run(str(item["run"]))
 
 
 def _last(task: str, fingerprint: str) -> Key:

@@ -3,15 +3,18 @@
 A read is strongly consistent unless its name says otherwise.
 
 Invariant: a write whose condition fails returns the stored item, so that it need not be read again.
+An item that cannot be decoded is named, with what to do about it.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
+from cerebro.adapters.codecs import DECODING_ERRORS, OtherFormat
+from cerebro.ports import DamagedItem
 from cordyna_core.errors import Conflict, ServiceError
 
 if TYPE_CHECKING:
@@ -25,10 +28,29 @@ Key = tuple[str, str]
 BATCH_GET_MAX_ITEMS: Final = 100
 """The limit of BatchGetItem (Amazon DynamoDB quotas)."""
 
+CAUSE_CHARS_MAX: Final = 300
+"""Of the error of a decoder, which may quote what it has read."""
+
 EMPTY_BATCHES_MAX: Final = 6
 """Consecutive answers of BatchGetItem without any item, before a batch read gives up."""
 
 FIRST_WAIT_S: Final = 0.05
+
+_RESTORE: Final = "restore it from a backup of the table (docs/restoring.md), then redrive"
+RESTORE_GRAPH: Final = (
+    f"{_RESTORE}; without one, delete GRAPH / HEAD, and let every server declare itself again"
+)
+_NEXT: Final = {
+    "TASK#": "delete it: the task runs once more instead of reusing that result",
+    "SERVERS": "delete it: the next event of the server writes it again",
+    "RUN#": f"{_RESTORE}; without one, delete it, and invoke the task of the run again",
+    "SWEPT": "delete it: the next sweep begins with the oldest run",
+    "PLAN#": "invoke the task again: that writes the plan once more",
+    "GRAPH": RESTORE_GRAPH,
+}
+"""What to do about a damaged item, by the beginning of its partition key."""
+
+T = TypeVar("T")
 
 
 class Table:
@@ -97,6 +119,27 @@ class Table:
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def decoded(self, item: Item, decode: Callable[[Item], T]) -> T:
+        """Return what an item holds.
+
+        Raises:
+            DamagedItem: it cannot be decoded.
+            OtherFormat: another version wrote it.
+        """
+        pk = str(item.get("pk"))
+        name = f"item {pk} / {item.get('sk')} of table {self._name}"
+        try:
+            return decode(item)
+        except OtherFormat as other:
+            raise OtherFormat(f"{name}: {other.what}", why=other.why, next=other.next) from other
+        except DECODING_ERRORS as cause:
+            what_next = (text for prefix, text in _NEXT.items() if pk.startswith(prefix))
+            raise DamagedItem(
+                f"{name} is damaged.",
+                why=f"{type(cause).__name__}: {str(cause)[:CAUSE_CHARS_MAX]}",
+                next=next(what_next, _RESTORE),
+            ) from cause
 
     def put(self, item: Item, only_if: str = "", **values: Value) -> Item | None:
         """Put the item. Returns None, or the stored item if the condition `only_if` failed.

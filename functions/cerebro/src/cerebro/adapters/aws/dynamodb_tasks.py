@@ -43,12 +43,12 @@ class TaskItems:
         key = _fact(run_id, index)
         fact = None if fresh else self._completed.get(key)
         if fact is None and (item := self._table.get(key)):
-            fact = self._cache(key, _task(item))
+            fact = self._cache(key, self._fact(item))
         return fact
 
     def read_recent_task(self, run_id: str, index: int) -> TaskRun | None:
         item = self._table.get_recent(_fact(run_id, index))
-        return _task(item) if item else None
+        return self._fact(item) if item else None
 
     def read_tasks(
         self, run_id: str, indexes: Sequence[int], *, fresh: bool = False
@@ -59,13 +59,13 @@ class TaskItems:
         items = self._table.get_many(
             _fact(run_id, index) for index, fact in cached.items() if fact is None
         )
-        read = {_index(item): self._cache(key, _task(item)) for key, item in items.items()}
+        read = {_index(item): self._cache(key, self._fact(item)) for key, item in items.items()}
         return {index: fact for index, fact in cached.items() if fact is not None} | read
 
     def read_page(self, run_id: str, page: int) -> dict[int, TaskRun]:
         items = self._table.query(_page(run_id, page), FACTS, backwards=True)
         return {
-            (index := _index(item)): self._cache(_fact(run_id, index), _task(item))
+            (index := _index(item)): self._cache(_fact(run_id, index), self._fact(item))
             for item in items
         }
 
@@ -84,7 +84,10 @@ class TaskItems:
         if conflicting is None:
             self._cache((pk, sk), new)
             return None
-        return self._cache((pk, sk), _task(conflicting))
+        return self._cache((pk, sk), self._fact(conflicting))
+
+    def _fact(self, item: Item) -> TaskRun:
+        return self._table.decoded(item, _task)
 
     def _cache(self, key: Key, fact: TaskRun) -> TaskRun:
         return self._completed.put(key, fact) if fact.is_completed else fact
@@ -95,10 +98,7 @@ class TaskItems:
         items = self._table.get_many(keys, is_consistent=False)
         if missing := [key for key in keys if key not in items]:
             items |= self._table.get_many(missing)
-        return {
-            _index(item): json.loads(zlib.decompress(bytes_of(item, "output")))
-            for item in items.values()
-        }
+        return {_index(item): self._table.decoded(item, _stored_output) for item in items.values()}
 
     def write_output(self, run_id: str, index: int, ref: str, output: Any) -> None:
         pk, sk = _output(run_id, index, ref)
@@ -117,7 +117,7 @@ class TaskItems:
         if not _any_due(self._timers.get(key) or (), after, until):
             # A timer that is not seen yet costs another one, and is not missed.
             item = self._table.get_recent(key)
-            self._cache_timers(key, [float(item["due"])] if item else [])
+            self._cache_timers(key, [self._table.decoded(item, _due)] if item else [])
         return _any_due(self._timers.get(key) or (), after, until)
 
     def write_page_timer(self, run_id: str, page: int, due: float, after: float) -> None:
@@ -131,7 +131,8 @@ class TaskItems:
             expires_at=self._expires_at(run_id),
         )
         # Both were sent: a timer is sent before it is written here.
-        self._cache_timers(key, [due, *([float(stored["due"])] if stored else [])])
+        known = [self._table.decoded(stored, _due)] if stored else []
+        self._cache_timers(key, [due, *known])
 
     def _cache_timers(self, key: Key, due_times: Iterable[float]) -> None:
         newest = sorted({*due_times, *(self._timers.get(key) or ())})
@@ -165,3 +166,11 @@ def _index(item: Item) -> int:
 
 def _task(item: Item) -> TaskRun:
     return decode_task(str(item["fact"]))
+
+
+def _stored_output(item: Item) -> Any:
+    return json.loads(zlib.decompress(bytes_of(item, "output")))
+
+
+def _due(item: Item) -> float:
+    return float(item["due"])

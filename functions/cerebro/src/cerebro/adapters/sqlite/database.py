@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from cerebro.adapters.sqlite.schema import ADDITIONS, FORMAT, SCHEMA
+from cerebro.ports import DamagedItem
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
 
@@ -44,13 +45,11 @@ class DiskFull(ServiceError):
     """The disk of the database has no space for what has to be written."""
 
 
-class DamagedRow(ServiceError):
-    """A row of the database cannot be decoded."""
-
-
-def damaged_row(path: Path, table: str, key: str, cause: Exception, run_id: str = "") -> DamagedRow:
+def damaged_row(
+    path: Path, table: str, key: str, cause: Exception, run_id: str = ""
+) -> DamagedItem:
     """Return the error for a row that cannot be decoded; it names the row and how to remove it."""
-    return DamagedRow(
+    return DamagedItem(
         f"row {key} of table {table} in {path} is damaged.",
         why=f"{type(cause).__name__}: {cause}",
         next=f"dyna prune --run {run_id}" if run_id else "restore the file from a backup",

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.embedded.storage.home import HomeStore
+from cerebro.ports import DamagedItem
 from cordyna_core.ports import Clock
 
 JUMP_MIN_S: Final = 2.0
@@ -46,7 +46,7 @@ def shift_deadlines(store: HomeStore, seconds: float) -> None:
     for run_id in store.active_runs():
         if store.has_live_task(run_id):
             # A damaged run keeps its deadlines; `dyna doctor` names it.
-            with suppress(DamagedRow):
+            with suppress(DamagedItem):
                 _shift_run(store, run_id, seconds)
 
 

@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.core.model.plan import Plan
 from cerebro.core.planning.planner import plan_invocation
 from cerebro.embedded.runtime.session import HomeSession
 from cerebro.embedded.storage.event_log import EventLog
 from cerebro.embedded.storage.targets import TargetState
+from cerebro.ports import DamagedItem
 from cordyna_cli.engine import Refused
 from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
@@ -117,7 +117,7 @@ class CommandClient:
         home = self._session.home
         with self._session.read_transaction():
             for run_id in reversed([*home.event_log.awaited_runs(), *home.store.active_runs()]):
-                with suppress(DamagedRow):  # It is not the run that is looked for.
+                with suppress(DamagedItem):  # It is not the run that is looked for.
                     run = home.store.read_run(run_id)
                     if (
                         run is not None

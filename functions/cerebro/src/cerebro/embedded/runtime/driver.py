@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
+from cerebro.adapters.sqlite.database import HomeLocked
 from cerebro.core.graph.graph import version_of
 from cerebro.core.model.plan import Plan
 from cerebro.embedded.bodies.port import Bodies
@@ -31,6 +31,7 @@ from cerebro.embedded.runtime.server_events import report_servers, server_event
 from cerebro.embedded.runtime.wake_pipe import WakePipe
 from cerebro.embedded.storage.driver_record import record_of_this_process
 from cerebro.embedded.storage.home import Home
+from cerebro.ports import DamagedItem
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import CancelTask, Command, RunTask
 
@@ -209,7 +210,7 @@ class Driver:
             for run_id in self._home.store.active_runs():
                 try:
                     self._resume(run_id)
-                except DamagedRow as damaged:
+                except DamagedItem as damaged:
                     _log.error("run %s was not resumed: %s", run_id, damaged)
             resume_incidents(self.loop, self._home)
             self._record()

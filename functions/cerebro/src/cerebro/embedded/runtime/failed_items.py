@@ -11,10 +11,10 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from cerebro.adapters.sqlite.database import DamagedRow
 from cerebro.embedded.runtime.loop_items import Item, text_of
 from cerebro.embedded.storage.event_log import EventLog
 from cerebro.handlers.receive import answer_malformed
+from cerebro.ports import DamagedItem
 from cerebro.shell import Ports
 from cordyna_core.contract.base import Problem
 from cordyna_core.contract.envelope import MalformedEvent, RawEnvelope
@@ -61,7 +61,7 @@ class FailedItems:
 
 def is_of_home(failure: Exception) -> bool:
     """Return whether the home fails, so that no message is at fault."""
-    return isinstance(failure, ServiceError) and not isinstance(failure, DamagedRow)
+    return isinstance(failure, ServiceError) and not isinstance(failure, DamagedItem)
 
 
 def reject(item: Item, error: str, event_log: EventLog, ports: Ports, now: float) -> None:

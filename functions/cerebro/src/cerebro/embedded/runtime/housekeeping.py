@@ -10,11 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from cerebro.adapters.sqlite.database import DamagedRow, HomeLocked
+from cerebro.adapters.sqlite.database import HomeLocked
 from cerebro.core.model.plan import Plan
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import Home
 from cerebro.handlers.sweep import BACKDATED_S, send_page_timers
+from cerebro.ports import DamagedItem
 
 _log = logging.getLogger("cordyna")
 
@@ -76,7 +77,7 @@ class Housekeeping:
         due = ports.clock() - BACKDATED_S
         for run_id in self._home.store.active_runs():
             # A damaged run does not keep the others from being checked; `dyna doctor` names it.
-            with suppress(DamagedRow):
+            with suppress(DamagedItem):
                 snapshot = self._home.store.read_run_snapshot(run_id)
                 if snapshot is not None and self._is_ours(snapshot.plan):
                     send_page_timers(ports, run_id, len(snapshot.plan.pages), due)

@@ -1,0 +1,333 @@
+"""DynamoStore over damaged items: the error names the item, and other messages are handled."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapters.cloud import never_sleep
+from adapters.deployed import Deployed, deployed
+from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
+from cerebro.adapters.aws.dynamodb_store import DynamoStore
+from cerebro.core.graph.graph import version_of
+from cerebro.core.incidents.deadline import Deadline
+from cerebro.core.model.plan import CachedResult
+from cerebro.core.model.task_run import Rank
+from cerebro.handlers.receive import BatchResult, Delivery, receive
+from cerebro.handlers.sweep import sweep_shards
+from cerebro.shell import Ports
+from cerebro.testing.examples import (
+    NOW,
+    OTHER,
+    RUN,
+    a_declaration,
+    a_fact,
+    a_full_fact,
+    a_run,
+    accept,
+    invoked,
+)
+from cerebro.testing.incident_contract import INCIDENT
+from cordyna_core.contract.commands import CancelRun, RetryRun
+from cordyna_core.contract.envelope import seal
+from cordyna_core.contract.ids import CLIENT, server_source
+from cordyna_core.contract.incidents import GraphChanged
+from cordyna_core.contract.state_updates import InvocationRejected, TaskStateChanged
+from cordyna_core.contract.time import utc
+from cordyna_core.errors import ServiceError
+from world.reactions import Reactions
+
+__all__ = ["deployed"]
+
+pytestmark = pytest.mark.usefixtures("moto")
+
+Items = dict[tuple[str, str], dict[str, Any]]
+DECLARED = a_declaration("server-a", "x", "y")
+
+
+class TableOf:
+    """The reads of a DynamoDB client, on items in memory."""
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    def get_item(self, *, Key: dict[str, Any], **_: object) -> dict[str, Any]:  # noqa: N803
+        item = self._items.get((Key["pk"]["S"], Key["sk"]["S"]))
+        return {} if item is None else {"Item": item}
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        ((table, request),) = RequestItems.items()
+        found = [self.get_item(Key=key).get("Item") for key in request["Keys"]]
+        return {"Responses": {table: [item for item in found if item is not None]}}
+
+    def query(
+        self,
+        *,
+        ExpressionAttributeValues: dict[str, Any],  # noqa: N803
+        **_: object,
+    ) -> dict[str, Any]:
+        values = {name: value["S"] for name, value in ExpressionAttributeValues.items()}
+        found = [
+            item
+            for (pk, sk), item in sorted(self._items.items())
+            if pk == values[":pk"]
+            and sk.startswith(values.get(":prefix", ""))
+            and sk > values.get(":after", "")
+        ]
+        return {"Items": found}
+
+
+def fill(store: DynamoStore) -> None:
+    """Store one item of each kind."""
+    accept(store, DECLARED)
+    change = GraphChanged(server="server-a", generation=1)
+    store.write_graph_change("server-a", version_of(DECLARED), change)
+    store.note_server("server-a", "ready", NOW)
+    store.write_tick("x", NOW)
+    store.mark_cause("failed:x", on=True)
+    store.write_incident(replace(INCIDENT, closed_at=NOW), None)
+    store.write_deadline(Deadline(task="x", nominal=NOW, due=NOW + 9), None)
+    store.write_cached_result("x", "made from", CachedResult(RUN, 0, NOW))
+    run = invoked(store, a_run())
+    ended = replace(run, status="error", version=2)
+    assert store.write_run(ended, run) is None
+    assert store.write_run(replace(ended, status="running", version=3), ended) is None
+    store.write_task(RUN, 0, replace(a_full_fact(), rev=1), None)
+    store.write_task(RUN, 1, a_fact(Rank.COMPLETED, deadline=None), None)
+    store.write_output(RUN, 0, "ref-1", {"rows": 3})
+    store.write_page_timer(RUN, 0, NOW + 10, NOW)
+    list(store.new_active_pages(0))
+
+
+READS: dict[str, Callable[[DynamoStore], object]] = {
+    "graph": lambda store: store.read_graph(),
+    "change": lambda store: store.read_graph_change("server-a", version_of(DECLARED)),
+    "servers": lambda store: store.servers(),
+    "tick": lambda store: store.read_tick("x"),
+    "incident": lambda store: [store.read_incident(i.id) for i in store.incidents()],
+    "deadline": lambda store: [store.read_deadline("x", NOW), store.open_deadlines()],
+    "result": lambda store: store.read_cached_result("x", "made from"),
+    "run": lambda store: [store.read_run(RUN), store.read_recent_run(RUN)],
+    "runs": lambda store: [store.runs(9), store.active_runs()],
+    "snapshot": lambda store: store.read_run_snapshot(RUN),
+    "facts": lambda store: [store.read_page(RUN, 0), store.read_tasks(RUN, [0, 1])],
+    "fact": lambda store: [store.read_task(RUN, 0), store.read_recent_task(RUN, 0)],
+    "output": lambda store: store.read_outputs(RUN, {0: "ref-1"}),
+    "timer": lambda store: store.has_page_timer(RUN, 0, NOW, NOW + 99),
+    "sweep": lambda store: [list(store.active_pages(shard)) for shard in range(SHARDS)],
+}
+
+BAD_VALUES: list[dict[str, Any] | None] = [
+    None,
+    {"S": ""},
+    {"S": "junk"},
+    {"S": "null"},
+    {"S": "[]"},
+    {"S": '["2",1,99]'},
+    {"S": '{"format":2}'},
+    {"S": "[" * 5_000},
+    {"S": "@1#gone"},
+    {"N": "7"},
+    {"NULL": True},
+    {"B": b"\xff"},
+]
+
+
+def damages(items: Items) -> Iterator[tuple[tuple[str, str], str, Items]]:
+    """Every item with every attribute missing, or with another value."""
+    for key, item in items.items():
+        for name in item.keys() - {"pk", "sk"}:
+            for value in BAD_VALUES:
+                others = {attribute: item[attribute] for attribute in item if attribute != name}
+                damaged = others if value is None else {**others, name: value}
+                yield key, name, {**items, key: damaged}
+
+
+@contextmanager
+def suppress_unreadable() -> Iterator[list[ServiceError]]:
+    """Collect the error that says that an item cannot be read."""
+    errors: list[ServiceError] = []
+    try:
+        yield errors
+    except ServiceError as error:
+        errors.append(error)
+
+
+def test_any_damage_is_named_or_does_not_matter(deployed: Deployed) -> None:
+    fill(deployed.process())
+    named: set[str] = set()
+    for key, name, items in damages(deployed.items()):
+        table = TableOf(items)
+        for what, read in READS.items():
+            store = DynamoStore(
+                table,  # type: ignore[arg-type]
+                "table",
+                clock=lambda: NOW + 60,
+                sleep=never_sleep,
+                retention_days=90,
+            )
+            with suppress_unreadable() as unreadable:
+                read(store)
+            for error in unreadable:
+                item = f"item {key[0]} / {key[1]} of table table"
+                # The others are of a head that can be decoded, and names what does not exist.
+                expected = (item, "the graph names declarations", "the graph's head names an item")
+                assert error.what.startswith(expected), what
+                assert error.why
+                assert error.next
+                named.add(f"{key[0].partition('#')[0]} {name}")
+    assert named == {
+        "DEADLINES deadline",
+        "DEADLINES expires_at",
+        "GRAPH chunk",
+        "GRAPH generation",
+        "GRAPH of",
+        "GRAPH servers",
+        "GRAPH watched",
+        "INCIDENTS expires_at",
+        "INCIDENTS incident",
+        "PLAN chunk",
+        "PLAN of",
+        "RUN due",
+        "RUN expires_at",
+        "RUN fact",
+        "RUN output",
+        "RUN run",
+        "SERVERS at",
+        "SWEPT until",
+        "TASK expires_at",
+        "TASK last",
+        "TICK nominal",
+    }
+
+
+def damage(deployed: Deployed, pk: str, sk: str, **attributes: dict[str, Any]) -> None:
+    item = deployed.items()[pk, sk]
+    deployed.dynamodb.put_item(TableName=deployed.table, Item={**item, **attributes})
+
+
+def ports_of(deployed: Deployed) -> tuple[Ports, Reactions]:
+    driver = Reactions()
+    driver.now = NOW + 1
+    return replace(driver.ports, store=deployed.process()), driver
+
+
+def a_batch(*runs: str) -> list[Delivery]:
+    """A `completed` of the first task of each run."""
+    updates = [
+        TaskStateChanged(
+            server="server-a", run_id=run, task="team.task-0", attempt=1, state="completed"
+        )
+        for run in runs
+    ]
+    return [
+        Delivery(
+            update.run_id,
+            seal(update, server_source("server-a"), f"update of {update.run_id}", utc(NOW)),
+        )
+        for update in updates
+    ]
+
+
+def two_runs(deployed: Deployed) -> None:
+    store = deployed.process()
+    for run_id in (RUN, OTHER):
+        invoked(store, a_run(run_id))
+        store.write_task(run_id, 0, a_fact(), None)
+
+
+@pytest.mark.parametrize(
+    ("pk", "sk", "attribute"),
+    [(f"RUN#{RUN}", "META", "run"), (f"RUN#{RUN}#0", "T#000000", "fact")],
+)
+def test_damaged_item_fails_only_its_message(
+    pk: str, sk: str, attribute: str, deployed: Deployed
+) -> None:
+    two_runs(deployed)
+    damage(deployed, pk, sk, **{attribute: {"S": "junk"}})
+    ports, _ = ports_of(deployed)
+    outcome: BatchResult = receive(a_batch(RUN, OTHER), ports)
+    ((letter, reason),) = outcome.dead_letters
+    assert (letter.receipt, outcome.again) == (RUN, [])
+    assert f"item {pk} / {sk} of table {deployed.table} is damaged." in reason
+    assert "JSONDecodeError" in reason
+    assert "next: restore it from a backup" in reason
+    fact = deployed.process().read_task(OTHER, 0)
+    assert fact is not None
+    assert fact.is_completed
+
+
+@pytest.mark.parametrize("make", [CancelRun, RetryRun])
+def test_sender_is_answered_with_the_damaged_item(
+    make: Callable[..., CancelRun | RetryRun], deployed: Deployed
+) -> None:
+    two_runs(deployed)
+    damage(deployed, f"RUN#{RUN}", "META", run={"S": '{"format":2}'})
+    ports, driver = ports_of(deployed)
+    command = seal(make(run_id=RUN), CLIENT, "the command", utc(NOW))
+    outcome = receive([Delivery("receipt", command)], ports)
+    assert len(outcome.dead_letters) == 1
+    (refused,) = [m for m in driver.published if isinstance(m, InvocationRejected)]
+    assert (refused.event_id, refused.problems[0].code) == ("the command", "not_handled")
+    assert f"RUN#{RUN} / META" in refused.problems[0].message
+
+
+def test_damaged_run_does_not_stop_a_sweep(
+    deployed: Deployed, caplog: pytest.LogCaptureFixture
+) -> None:
+    two_runs(deployed)
+    damage(deployed, f"RUN#{RUN}", "META", run={"S": "junk"})
+    ports, driver = ports_of(deployed)
+    with caplog.at_level(logging.ERROR):
+        progress = sweep_shards(ports, deployed.process(), range(SHARDS), lambda: True)
+    assert progress.is_finished
+    assert {timer.run_id for timer in driver.page_timers} == {OTHER}
+    assert f"item RUN#{RUN} / META" in caplog.text
+
+
+def test_damaged_plan_does_not_stop_a_sweep(
+    deployed: Deployed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever handles the timer of its first page names the item."""
+    two_runs(deployed)
+    damage(deployed, f"PLAN#{a_run().plan_id}", "0", chunk={"B": b"junk"})
+    ports, driver = ports_of(deployed)
+    progress = sweep_shards(ports, deployed.process(), range(SHARDS), lambda: True)
+    assert progress.is_finished
+    assert {timer.run_id for timer in driver.page_timers} == {RUN, OTHER}
+    assert f"item PLAN#{a_run().plan_id} / 0" in caplog.text
+
+
+def test_damaged_mark_does_not_stop_a_sweep(
+    deployed: Deployed, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(deployed.process())
+    marks = [key for key in deployed.items() if key[0].startswith("ACTIVE#")]
+    assert marks
+    for key in marks:
+        damage(deployed, *key, pages={"S": "many"})
+    ports, driver = ports_of(deployed)
+    assert sweep_shards(ports, deployed.process(), range(SHARDS), lambda: True).is_finished
+    assert {timer.run_id for timer in driver.page_timers} == {RUN}
+    assert f"item {marks[0][0]} / {marks[0][1]}" in caplog.text
+
+
+def test_graph_that_cannot_be_read_keeps_no_batch(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead letter that may have secrets is not kept before they can be replaced."""
+    two_runs(deployed)
+    ports, _ = ports_of(deployed)
+
+    def throttled() -> None:
+        raise OSError("throttled")
+
+    monkeypatch.setattr(ports.store, "read_graph", throttled, raising=False)
+    outcome = receive([Delivery("bad", '{"params":'), *a_batch(OTHER)], ports)
+    assert (outcome.again, outcome.dead_letters) == (["bad"], [])
+    fact = deployed.process().read_task(OTHER, 0)
+    assert fact is not None
+    assert fact.is_completed
