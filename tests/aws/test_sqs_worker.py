@@ -20,7 +20,7 @@ from cordyna_core import Context, TaskServer, UserError
 from cordyna_core.aws import sqs_worker
 from cordyna_core.aws.runtime import work_queue
 from cordyna_core.aws.settings import server_settings
-from cordyna_core.aws.sqs_worker import SqsWorker
+from cordyna_core.aws.sqs_worker import PAUSE_AFTER_ERROR_S, SqsWorker
 from cordyna_core.aws.task_protection import TaskProtection
 from cordyna_core.aws.visibility import VISIBILITY_S
 from server.builders import NOW, a_server
@@ -156,8 +156,15 @@ def test_worker_run_declares_then_works_until_drained() -> None:
     assert not any(thread.name.startswith("worker") for thread in threading.enumerate())
 
 
-def test_worker_queue_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqs_worker, "PAUSE_AFTER_ERROR_S", 0.0)
+def test_worker_queue_fails_is_asked_again_after_a_pause() -> None:
+    pauses: list[float] = []
+
+    class Draining(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout is None:
+                return super().wait()
+            pauses.append(timeout)
+            return self.is_set()
 
     class FailsTwice(KeptQueue):
         faults = 2
@@ -170,8 +177,10 @@ def test_worker_queue_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
 
     runtime, queue = RuntimeInMemory(), FailsTwice([json.dumps(run_task())])
     worker = SqsWorker(a_server(task_1=lambda: worker.drain()), runtime.adapters, queue)  # type: ignore[arg-type]  # noqa: PLW0108
+    worker._draining = Draining()
     worker.run(1)
     assert runtime.published[-2:] == ["started", "completed"]
+    assert pauses == [PAUSE_AFTER_ERROR_S] * 2
 
 
 @pytest.fixture
