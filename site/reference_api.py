@@ -13,6 +13,10 @@ from markdown import GENERATED, sentences
 
 MODULES = (
     ("cordyna_core", "What a task server needs: `pip install cordyna-core`."),
+    (
+        "cordyna_core.testing",
+        "For tests ([how to](../how-to/test-a-server.md)); `run_graph` needs `cordyna-cerebro`.",
+    ),
     ("cordyna", "The client: `pip install cordyna`."),
 )
 
@@ -69,6 +73,8 @@ def _signature(value: Any) -> str:
     """As the source has it, so that it is the same with every version of Python."""
     if not inspect.isclass(value):
         return _arguments(value)
+    if getattr(value, "_is_protocol", False):
+        return ""
     if "__init__" in vars(value) and not is_dataclass(value):
         return _arguments(vars(value)["__init__"])
     fields = [node for node in _node(value).body if isinstance(node, ast.AnnAssign)]
@@ -113,6 +119,9 @@ def _parameters(node: ast.arguments) -> Iterator[str]:
 
 
 def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
+    match argument.annotation:  # what is imported for types only is named by a text
+        case ast.Constant(value=str(named)):
+            argument = ast.arg(argument.arg, ast.parse(named, mode="eval").body)
     return ast.unparse(argument) + (f" = {ast.unparse(default)}" if default is not None else "")
 
 

@@ -1,6 +1,8 @@
 """The Python client: what it sends, what it returns, and what it raises."""
 
 import asyncio
+import inspect
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +14,18 @@ import cordyna
 from cli.fake_engine import FakeEngine, refused
 from cli.run_builders import RUN, T0, a_run, a_task, completed_run, failed_run
 from cli.sample_messages import TEXTS
-from cordyna_cli.client import AsyncClient, Client, RunFailed, RunHandle, RunTimeout, connect
+from cordyna_cli.client import (
+    AsyncClient,
+    Client,
+    RunFailed,
+    RunHandle,
+    RunTimeout,
+    connect,
+    outcome,
+)
 from cordyna_cli.client import sync_client as module
 from cordyna_cli.engine import Invoked
+from cordyna_core import errors as core_errors
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.views.runs import LogLine, PassedEvent, RunSummary
 from cordyna_core.errors import NotFound, Refusal, ServiceError, UserError
@@ -38,6 +49,16 @@ def a_live_run(engine: FakeEngine) -> RunHandle:
 
 def test_meta_distribution_exports_the_client() -> None:
     assert cordyna.connect is connect
+
+
+def test_every_error_that_the_client_names_is_exported() -> None:
+    """What a docstring says is raised, a program must be able to catch."""
+    errors = {name for module in (core_errors, outcome) for name in vars(module)}
+    for owner in (cordyna.Client, cordyna.RunHandle, cordyna.AsyncClient, cordyna.AsyncRunHandle):
+        docs = " ".join(inspect.getdoc(member) or "" for member in (owner, *vars(owner).values()))
+        named = errors & set(re.findall(r"\b[A-Z]\w+", docs)) - {"Client", "RunHandle"}
+        assert named - set(cordyna.__all__) == set(), owner
+    assert {"Refusal", "NotFound", "RunFailed"} <= set(cordyna.__all__)
     assert set(cordyna.__all__) == set(__import__("cordyna_cli.client").client.__all__)
 
 
