@@ -4,7 +4,7 @@ import pytest
 from counting import read_units
 
 from adapters.deployed import Deployed, deployed
-from cerebro.core.graph.graph import Head
+from cerebro.core.graph.versions import Head
 from cerebro.testing.examples import a_declaration, accept
 
 __all__ = ["deployed"]

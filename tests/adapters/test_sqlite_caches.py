@@ -11,7 +11,7 @@ import pytest
 from cerebro.adapters.sqlite.database import SqliteFile
 from cerebro.adapters.sqlite.pruning import RUNS_PER_STEP_MAX, Pruner
 from cerebro.adapters.sqlite.store import SqliteStore
-from cerebro.core.graph.graph import Head
+from cerebro.core.graph.versions import Head
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.run import Run
 from cerebro.testing.examples import RUN, a_fact, a_plan

@@ -9,14 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebro.core.declaration import conflicts
-from cerebro.core.declaration.decide import (
-    Accepted,
-    Rejected,
-    SignOfLife,
-    decide,
-)
+from cerebro.core.declaration.decide import Accepted, Rejected, SignOfLife, decide
 from cerebro.core.graph.cycles import CYCLES_PER_COMPONENT_MAX
-from cerebro.core.graph.graph import Graph, Head, version_of
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head, version_of
 from cerebro.core.validation import validate_declaration as validation
 from cerebro.core.validation.problems import MAX_PROBLEMS
 from cordyna_core.contract.limits import MAX_DECLARATION_BYTES

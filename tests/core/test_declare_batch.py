@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.declaration.decide import (
-    Rejected,
-    SignOfLife,
-    declare_batch,
-)
-from cerebro.core.graph.graph import Head, version_of
+from cerebro.core.declaration.decide import Rejected, SignOfLife, declare_batch
+from cerebro.core.graph.versions import Head, version_of
 from cordyna_core.contract.declaration import ServerDeclared
 from core.decisions import accepted, codes, outcomes
 from world.declarations import declared, graph_of

@@ -7,7 +7,8 @@ used, so runs in flight, cached plans and reusable results outlive an upgrade.
 from typing import Final
 
 from cerebro.adapters.codecs import decode_plan, encode_plan
-from cerebro.core.graph.graph import Graph, version_of
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import version_of
 from cerebro.core.model.plan import ADDED_FIELDS, CachedResult, Plan, PlannedTask
 from world.declarations import a_graph, declared, graph_of, params, planned
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.graph.graph import Graph, Head, version_of
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head, version_of
 from cordyna_core.contract.base import Meta
 from world.declarations import a_graph, declared, graph_of
 

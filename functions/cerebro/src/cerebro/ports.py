@@ -8,7 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from cerebro.core.graph.graph import Graph, Head
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice

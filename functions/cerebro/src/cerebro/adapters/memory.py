@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from cerebro.adapters.page_timers import ArmedPageTimers
-from cerebro.core.graph.graph import Graph, Head
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cerebro.core.model.plan import PAGE_SIZE, CachedResult, Plan, indexes_of

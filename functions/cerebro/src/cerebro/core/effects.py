@@ -11,7 +11,8 @@ with the same input.
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
-from cerebro.core.graph.graph import Graph, Head
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head
 from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer
 from cerebro.core.model.plan import CachedResult, Plan
 from cerebro.core.model.run import Run, RunSnapshot

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from cerebro.adapters import codecs, incident_codec, internal_codec
 from cerebro.core import effects
-from cerebro.core.graph.graph import content_of
+from cerebro.core.graph.versions import content_of
 from cerebro.core.incidents import effects as incident_effects
 from cerebro.core.internal_messages import InternalMessage
 from cerebro.core.model.task_run import TaskRun

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cerebro.adapters.memory import MemoryStore
-from cerebro.core.graph.graph import Head, version_of
+from cerebro.core.graph.versions import Head, version_of
 from cerebro.handlers.sweep import sweep_shards
 from cerebro.shell import Ports
 from cerebro.simulator.adversary import adversary_event

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from cerebro.core.graph.graph import Head, version_of
+from cerebro.core.graph.versions import Head, version_of
 from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun, TimelineEntry

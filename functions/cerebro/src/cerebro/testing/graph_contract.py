@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from cerebro.core.graph.graph import Head, content_of, version_of
+from cerebro.core.graph.versions import Head, content_of, version_of
 from cerebro.ports import ServerSeen, Store
 from cerebro.testing.examples import NOW, a_declaration, accept
 from cordyna_core.contract.base import meta_at

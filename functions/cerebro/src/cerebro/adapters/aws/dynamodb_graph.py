@@ -24,7 +24,8 @@ from cerebro.adapters.aws.dynamodb_chunks import (
 )
 from cerebro.adapters.aws.dynamodb_table import RESTORE_GRAPH, Item, Key, Table, Value
 from cerebro.adapters.codecs import decode_declaration
-from cerebro.core.graph.graph import Graph, Head, content_of
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head, content_of
 from cerebro.ports import DamagedItem, ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.ids import content_id

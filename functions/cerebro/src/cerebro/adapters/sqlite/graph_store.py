@@ -8,7 +8,8 @@ from typing import Final
 
 from cerebro.adapters.codecs import decode_cached_result, decode_declaration, encode_cached_result
 from cerebro.adapters.sqlite.database import SqliteFile
-from cerebro.core.graph.graph import Graph, Head
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head
 from cerebro.core.model.plan import CachedResult
 from cerebro.ports import ServerSeen
 from cordyna_core.contract.declaration import ServerDeclared

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cerebro.core.declaration.conflicts import Declarations, join
-from cerebro.core.graph.graph import Graph, Head, content_of, version_of, version_of_content
+from cerebro.core.graph.graph import Graph
+from cerebro.core.graph.versions import Head, content_of, version_of, version_of_content
 from cerebro.core.validation.problems import at_most, quoted
 from cerebro.core.validation.validate_declaration import validate_declaration
 from cordyna_core.contract.base import Problem

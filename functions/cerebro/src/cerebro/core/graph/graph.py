@@ -11,7 +11,6 @@ own tasks, and copies of a few dictionaries. The edges are in `edges`.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from copy import copy
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import compress
 from typing import Final, TypeVar
@@ -20,25 +19,11 @@ from weakref import ref
 from cerebro.core.graph.edges import Closure, Edges
 from cerebro.core.graph.owned_task import Features, OwnedTask, features_of
 from cerebro.core.graph.users import NO_USERS, Names, Users
-from cordyna_core.contract.declaration import (
-    FIELDS_WITHOUT_EFFECT_ON_RESULTS,
-    ServerDeclared,
-)
-from cordyna_core.contract.ids import content_id
+from cerebro.core.graph.versions import Head, Versions, version_of, version_of_task
+from cordyna_core.contract.declaration import ServerDeclared
 
 _MANY: Final = 16
 """Of this part of a graph, the servers are not looked up: nearly all of them have a task in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What is accepted: for each server the version (content hash) of its declaration.
-
-    Written as one item, conditionally.
-    """
-
-    generation: int = 0
-    servers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Graph:
@@ -52,7 +37,7 @@ class Graph:
         edges: Edges,
         order: Mapping[str, Mapping[str, int]],
         features: Mapping[str, Features],
-        versions: "_Versions",
+        versions: Versions,
     ) -> None:
         self.generation: Final = generation
         self.declarations: Final = declarations
@@ -107,6 +92,26 @@ class Graph:
             and (versions is None or self.head.servers == versions)
         )
 
+    def with_watched(self, watched: frozenset[str]) -> "Graph":
+        """Return this graph with other marks of open incidents; they are not part of its head."""
+        if watched == self.watched:
+            return self
+        other = copy(self)
+        other.watched = watched
+        return other
+
+    def with_users_anew(self) -> "Graph":
+        """Return this graph with users that are not made from those of the graph before."""
+        return Graph(
+            self.generation,
+            self.declarations,
+            self.tasks,
+            self._edges,
+            self._order,
+            self._features,
+            self._versions,
+        )
+
     def _made(
         self,
         generation: int,
@@ -131,7 +136,7 @@ class Graph:
             | {server: edges.numbers_of(declarations[server].tasks) for server in new},
             _without(self._features, old)
             | {server: features_of(declarations[server]) for server in new},
-            _Versions(
+            Versions(
                 _without(self._versions.servers, old) | dict(versions),
                 _without(self._versions.tasks, gone),
             ),
@@ -168,21 +173,6 @@ class Graph:
     def __iter__(self) -> Iterator[str]:
         return (task.name for declared in self.declarations.values() for task in declared.tasks)
 
-    def with_watched(self, watched: frozenset[str]) -> "Graph":
-        """Return this graph with other marks of open incidents; they are not part of its head."""
-        if watched == self.watched:
-            return self
-        other = copy(self)
-        other.watched = watched
-        return other
-
-    @cached_property
-    def head(self) -> Head:
-        return Head(
-            self.generation,
-            {server: self.version_of_server(server) for server in self.declarations},
-        )
-
     def __getitem__(self, name: str) -> OwnedTask:
         """Raises KeyError if no server declares it."""
         return self.tasks[name]
@@ -199,6 +189,10 @@ class Graph:
         """Return what a task needs; nothing if no server declares it."""
         owned = self.tasks.get(name)
         return owned.task.upstream_names if owned else ()
+
+    def tasks_of(self, server: str) -> AbstractSet[str]:
+        """Return the tasks of a server, in declared order. Raises KeyError if it has none."""
+        return self._order[server].keys()
 
     def by_server(self, names: Names, without: Collection[str] = ()) -> Iterator[list[str]]:
         """Yield those of `names` that are declared, in the order of the graph, a list each server.
@@ -228,22 +222,31 @@ class Graph:
             self._users = self._made_users(NO_USERS, self.tasks)
         return self._users
 
-    def with_users_anew(self) -> "Graph":
-        """Return this graph with users that are not made from those of the graph before."""
-        return Graph(
-            self.generation,
-            self.declarations,
-            self.tasks,
-            self._edges,
-            self._order,
-            self._features,
-            self._versions,
-        )
+    def closure(self, target: str) -> Closure:
+        """Raises KeyError if no server declares `target`."""
+        return self._edges.closure(self.tasks[target].task.name)
+
+    def shortest_paths_to_unresolved(self, target: str) -> dict[str, list[str]]:
+        """Return a shortest path to every unresolved name of a closure, both ends included."""
+        return self._edges.shortest_paths_to_unresolved(target)
 
     @cached_property
-    def wanted_fresh(self) -> frozenset[str]:
-        """The tasks of which some edge accepts a reused result."""
-        return _union(features.wanted_fresh for features in self._features.values())
+    def unresolved(self) -> Mapping[str, tuple[str, ...]]:
+        """Undeclared names -> the tasks that need them. Reads the whole graph."""
+        return self._edges.missing(self)
+
+    @property
+    def has_cycle(self) -> bool:
+        return self.users.ranks is None
+
+    @cached_property
+    def without_order(self) -> tuple[str, ...]:
+        """The tasks on a cycle, or upstream of one. Empty in every accepted graph."""
+        return self._edges.without_order(self)
+
+    def features_of(self, server: str) -> Features:
+        """Raises KeyError if the server declared nothing."""
+        return self._features[server]
 
     def takes_secrets(self, name: str) -> bool:
         """Return whether a parameter of a declared task is a secret."""
@@ -255,6 +258,26 @@ class Graph:
         return _union(features.secret_names for features in self._features.values())
 
     @cached_property
+    def crons(self) -> tuple[OwnedTask, ...]:
+        """The tasks with a cron."""
+        return tuple(cron for server in self.declarations for cron in self._features[server].crons)
+
+    @cached_property
+    def wanted_fresh(self) -> frozenset[str]:
+        """The tasks of which some edge accepts a reused result."""
+        return _union(features.wanted_fresh for features in self._features.values())
+
+    @cached_property
+    def expected(self) -> frozenset[str]:
+        """The tasks of whose output some edge expects a type."""
+        return _union(features.expected for features in self._features.values())
+
+    @cached_property
+    def requiring(self) -> frozenset[str]:
+        """The tasks with a parameter that has no default."""
+        return _union(features.requiring for features in self._features.values())
+
+    @cached_property
     def restricted(self) -> frozenset[str]:
         """The tasks on which not every server may depend."""
         return _union(features.restricted for features in self._features.values())
@@ -264,33 +287,12 @@ class Graph:
         """The tasks that are deprecated."""
         return _union(features.deprecated for features in self._features.values())
 
-    def tasks_of(self, server: str) -> AbstractSet[str]:
-        """Return the tasks of a server, in declared order. Raises KeyError if it has none."""
-        return self._order[server].keys()
-
     @cached_property
-    def expected(self) -> frozenset[str]:
-        """The tasks of whose output some edge expects a type."""
-        return _union(features.expected for features in self._features.values())
-
-    def features_of(self, server: str) -> Features:
-        """Raises KeyError if the server declared nothing."""
-        return self._features[server]
-
-    @cached_property
-    def requiring(self) -> frozenset[str]:
-        """The tasks with a parameter that has no default."""
-        return _union(features.requiring for features in self._features.values())
-
-    @cached_property
-    def unresolved(self) -> Mapping[str, tuple[str, ...]]:
-        """Undeclared names -> the tasks that need them. Reads the whole graph."""
-        return self._edges.missing(self)
-
-    @cached_property
-    def crons(self) -> tuple[OwnedTask, ...]:
-        """The tasks with a cron."""
-        return tuple(cron for server in self.declarations for cron in self._features[server].crons)
+    def head(self) -> Head:
+        return Head(
+            self.generation,
+            {server: self.version_of_server(server) for server in self.declarations},
+        )
 
     def version_of_server(self, server: str) -> str:
         """Return the hash of what a server declared. Raises KeyError if it declared nothing."""
@@ -303,40 +305,8 @@ class Graph:
         """Return the hash of a task's server and declaration: a result of another is not reused."""
         version = self._versions.tasks.get(name)
         if version is None:
-            server, task = self.tasks[name]
-            version = self._versions.tasks[name] = content_id(
-                "task",
-                server,
-                task.model_dump_json(
-                    exclude_defaults=True, exclude=set(FIELDS_WITHOUT_EFFECT_ON_RESULTS)
-                ),
-            )
+            version = self._versions.tasks[name] = version_of_task(self.tasks[name])
         return version
-
-    def closure(self, target: str) -> Closure:
-        """Raises KeyError if no server declares `target`."""
-        return self._edges.closure(self.tasks[target].task.name)
-
-    def shortest_paths_to_unresolved(self, target: str) -> dict[str, list[str]]:
-        """Return a shortest path to every unresolved name of a closure, both ends included."""
-        return self._edges.shortest_paths_to_unresolved(target)
-
-    @property
-    def has_cycle(self) -> bool:
-        return self.users.ranks is None
-
-    @cached_property
-    def without_order(self) -> tuple[str, ...]:
-        """The tasks on a cycle, or upstream of one. Empty in every accepted graph."""
-        return self._edges.without_order(self)
-
-
-@dataclass(frozen=True, slots=True)
-class _Versions:
-    """Hashes are slow to compute: they are computed when needed, and shared with the next graph."""
-
-    servers: dict[str, str]
-    tasks: dict[str, str]
 
 
 T = TypeVar("T")
@@ -362,18 +332,4 @@ def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset[str]().union(*parts)
 
 
-_EMPTY: Final = Graph(0, {}, {}, Edges(), {}, {}, _Versions({}, {}))
-
-
-def version_of(declared: ServerDeclared) -> str:
-    """Return the hash of a declaration's content, with its revision: it names what is accepted."""
-    return version_of_content(content_of(declared))
-
-
-def version_of_content(content: str) -> str:
-    return content_id("declaration", content)
-
-
-def content_of(declared: ServerDeclared) -> str:
-    """Return the declaration as JSON without its `meta`, defaults left out."""
-    return declared.model_dump_json(exclude_defaults=True, exclude={"meta"})
+_EMPTY: Final = Graph(0, {}, {}, Edges(), {}, {}, Versions({}, {}))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cerebro.adapters.sqlite.database import HomeLocked
-from cerebro.core.graph.graph import version_of
+from cerebro.core.graph.versions import version_of
 from cerebro.core.model.plan import Plan
 from cerebro.embedded.bodies.port import Bodies
 from cerebro.embedded.runtime.body_news import BodyNews

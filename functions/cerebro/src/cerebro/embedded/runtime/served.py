@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from cerebro.core.graph.graph import version_of
+from cerebro.core.graph.versions import version_of
 from cerebro.embedded.bodies.port import LoadFailure, ServerLoaded
 from cerebro.embedded.storage.home import Home
 from cerebro.embedded.storage.targets import TargetState
