@@ -1,5 +1,6 @@
 """DynamoStore over damaged items: the error names the item, and other messages are handled."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,13 @@ from adapters.cloud import never_sleep
 from adapters.deployed import Deployed, deployed
 from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
-from cerebro.core.graph.graph import version_of
+from cerebro.core.graph.versions import version_of
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.task_run import Rank
 from cerebro.handlers.receive import BatchResult, Delivery, receive
 from cerebro.handlers.sweep import sweep_shards
+from cerebro.ports import DamagedItem
 from cerebro.shell import Ports
 from cerebro.testing.examples import (
     NOW,
@@ -331,3 +333,29 @@ def test_graph_that_cannot_be_read_keeps_no_batch(
     fact = deployed.process().read_task(OTHER, 0)
     assert fact is not None
     assert fact.is_completed
+
+
+@pytest.mark.parametrize(
+    ("pk", "sk", "attribute", "field", "value"),
+    [
+        (f"RUN#{RUN}#0", "T#000000", "fact", 4, "soon"),
+        (f"RUN#{RUN}#0", "T#000000", "fact", 5, None),
+        (f"RUN#{RUN}#0", "T#000000", "fact", 12, 2**70),
+        (f"RUN#{RUN}", "META", "run", "status", "paused"),
+        (f"RUN#{RUN}", "META", "run", "version", "1"),
+        (f"RUN#{RUN}", "META", "run", "created_at", float("nan")),
+        (f"RUN#{RUN}", "META", "run", "id", "\ud83d"),
+    ],
+)
+def test_field_of_another_type_is_damage(
+    pk: str, sk: str, attribute: str, field: Any, value: Any, deployed: Deployed
+) -> None:
+    """It is found where it is read, and not where a program first computes with it."""
+    fill(deployed.process())
+    values = json.loads(deployed.items()[pk, sk][attribute]["S"])
+    values[field] = value
+    damage(deployed, pk, sk, **{attribute: {"S": json.dumps(values)}})
+    store = deployed.process()
+    with pytest.raises(DamagedItem, match="cannot be") as damaged:
+        store.read_task(RUN, 0) if attribute == "fact" else store.read_run(RUN)
+    assert f"item {pk} / {sk}" in damaged.value.what
