@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from cerebro.adapters.codecs import FORMAT, check_format
+from cerebro.adapters.codecs import DECODING_ERRORS, FORMAT, check_format
+from cerebro.adapters.decoded_types import require_types
 from cerebro.core.incidents.notices import (
     CompletionNotice,
     DeadlineTimer,
@@ -64,8 +65,8 @@ def decode_internal(body: str, sent_at: float | None = None) -> InternalMessage 
         try:
             fields = json.loads(body)[kind]
             _refuse_newer(fields, kind)
-            return _DECODE[kind](fields, sent_at)
-        except (TypeError, ValueError, KeyError) as wrong:
+            return require_types(_DECODE[kind](fields, sent_at))
+        except DECODING_ERRORS as wrong:
             problem = Problem(code="malformed_event", message=f"not a valid {kind}: {wrong}")
             raise MalformedEvent([problem]) from wrong
     if body.startswith('{"') and '"detail-type"' not in body:
@@ -83,7 +84,7 @@ def _refuse_unknown_kind(body: str) -> None:
     """Raises OtherFormat if this is a message of a kind that only a newer version knows."""
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(content, dict) and len(content) == 1:
         ((kind, fields),) = content.items()

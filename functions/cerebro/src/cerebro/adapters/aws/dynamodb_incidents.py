@@ -10,6 +10,7 @@ from typing import Final
 
 from cerebro.adapters.aws.dynamodb_graph import HEAD
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
+from cerebro.adapters.decoded_types import require_types
 from cerebro.adapters.incident_codec import (
     decode_deadline,
     decode_incident,
@@ -120,7 +121,7 @@ class IncidentItems:
 
 
 def _incident(item: Item) -> Incident:
-    return decode_incident(str(item["incident"]))
+    return require_types(decode_incident(str(item["incident"])))
 
 
 def _marks(head: Item) -> tuple[str, list[str]]:
@@ -130,7 +131,7 @@ def _marks(head: Item) -> tuple[str, list[str]]:
 
 
 def _deadline(item: Item) -> Deadline:
-    return decode_deadline(str(item["deadline"]))
+    return require_types(decode_deadline(str(item["deadline"])))
 
 
 def _deadline_key(task: str, nominal: float) -> Key:

@@ -26,6 +26,7 @@ from cerebro.adapters.codecs import (
     encode_cached_result,
     encode_run,
 )
+from cerebro.adapters.decoded_types import require_types
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
@@ -222,7 +223,9 @@ class RunItems:
         )
 
     def _result(self, item: Item) -> CachedResult | None:
-        return None if self._is_expired(item) else decode_cached_result(str(item["last"]))
+        if self._is_expired(item):
+            return None
+        return require_types(decode_cached_result(str(item["last"])))
 
     def _is_expired(self, item: Item) -> bool:
         # DynamoDB deletes expired items up to two days late; until then they are ignored here.
@@ -274,7 +277,7 @@ def run_key(run_id: str) -> Key:
 
 
 def _stored_run(item: Item) -> Run:
-    return decode_run(str(item["run"]))
+    return require_types(decode_run(str(item["run"])))
 
 
 def _last(task: str, fingerprint: str) -> Key:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from cerebro.adapters.aws.dynamodb_chunks import bytes_of
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
 from cerebro.adapters.codecs import decode_task, encode_task
+from cerebro.adapters.decoded_types import require_types
 from cerebro.adapters.lru_cache import LruCache
 from cerebro.core.model.plan import page_of
 from cerebro.core.model.task_run import TaskRun
@@ -165,7 +166,7 @@ def _index(item: Item) -> int:
 
 
 def _task(item: Item) -> TaskRun:
-    return decode_task(str(item["fact"]))
+    return require_types(decode_task(str(item["fact"])))
 
 
 def _stored_output(item: Item) -> Any:

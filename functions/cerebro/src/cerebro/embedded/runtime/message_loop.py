@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
+from cerebro.adapters.codecs import OtherFormat
 from cerebro.core.declaration.handlers import declare_exactly
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
@@ -330,6 +331,10 @@ class MessageLoop:
             message = opened if opened is not None and item is plain else self._open(item)
         except MalformedEvent as malformed:
             self._process_malformed(str(item), malformed, now)
+            return
+        except OtherFormat as other:
+            # Of a dead letter that was put back, or was forged: it is no fault of the home.
+            self._home.event_log.add_dead_letter(str(item), str(other), now)
             return
         if isinstance(message, Envelope) and isinstance(item, str):
             self._log_event(message, item, now)
