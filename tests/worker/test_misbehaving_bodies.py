@@ -61,6 +61,13 @@ def test_misbehaving_body_ends_as_expected(session: Session, server: str, task: 
     _check(server, task, attempt)
 
 
+def test_error_that_ends_the_report_names_its_type_once(session: Session) -> None:
+    error = session.do("leaves-no-recursion", server="two").final["error"]
+
+    assert error["type"] == "RecursionError"
+    assert error["message"].startswith("maximum recursion depth exceeded")
+
+
 @settings(
     max_examples=int(os.environ.get("WORKER_EXAMPLES", "4")),
     deadline=None,

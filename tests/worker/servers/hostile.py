@@ -47,6 +47,12 @@ def aborts() -> None:
 
 
 @misbehaves("failed")
+def leaves_no_recursion() -> None:
+    """What reports its end fails in it."""
+    sys.setrecursionlimit(50)
+
+
+@misbehaves("failed")
 def recurses_for_ever() -> None:
     def down(depth: int) -> int:
         return down(depth + 1) + 1

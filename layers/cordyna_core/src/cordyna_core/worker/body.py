@@ -147,9 +147,11 @@ def reseed() -> None:
 
 def _failed(detail: dict[str, Any], error: BaseException) -> dict[str, Any]:
     """Return the final state for an exception that the server let through."""
+    # The traceback module writes it without failing: "type: message", or the type alone.
+    line = traceback.format_exception_only(error)[-1].strip()
     description = {
         "type": type(error).__name__[:256],
-        "message": traceback.format_exception_only(error)[-1].strip()[:1024],
+        "message": line.partition(": ")[2][:1024],
         "retryable": True,
     }
     return {**_identity(detail), "state": "error", "reason": "failed", "error": description}
