@@ -3,6 +3,7 @@
 Invariant: `send` judges no event: its receiver decides whether it is valid, and answers.
 """
 
+import logging
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -25,9 +26,12 @@ from cordyna_cli.engine import Engine
 from cordyna_cli.input.parse_time import parse_seconds
 from cordyna_cli.output.json_output import event_json, object_json
 from cordyna_cli.render.dev import DevLines, ready_line
+from cordyna_cli.wording.driver import driver_sentence, is_driven
 from cordyna_cli.wording.format import plural
 from cordyna_core.contract.views.runs import LogLine, PassedEvent
 from cordyna_core.errors import NotFound
+
+_log = logging.getLogger("cordyna")
 
 
 class LogFormat(StrEnum):
@@ -92,7 +96,8 @@ def dev(
     """Stay up: drive runs, fire crons, show events, and reload servers when their files change.
 
     The files of a server are the Python files of its folder, so servers of one folder are reloaded
-    together. Serves the web page beside it, if it is installed. Ctrl-C ends it. As a service:
+    together. Serves the web page beside it, if it is installed. Beside another process that drives
+    the home, it shows events, and takes over when that one ends. Ctrl-C ends it. As a service:
     SIGTERM starts nothing more, waits for what runs, and exits with 0; a second SIGTERM ends at
     once.
     """
@@ -133,6 +138,9 @@ class _DevView:
         self._lines = DevLines(self._call.out.width, {info.server: info.tasks for info in servers})
         if not self.as_json:
             self._call.err.note([ready_line([info.server for info in servers], len(tasks))])
+        if not engine.drives and is_driven(driver := engine.driver()):
+            sentence = driver_sentence(driver, self._call.environment.now())
+            _log.info("%s; this process takes over when it ends", sentence)
 
     def show(self, item: PassedEvent | LogLine) -> None:
         """Print one item. Raises ReaderLeft, Unwritable."""
