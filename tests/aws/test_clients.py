@@ -1,5 +1,6 @@
 """The clients of AWS's services: what a call that does not answer may take."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +9,14 @@ from botocore.retries.standard import ExponentialBackoff
 
 from cerebro.lambdas.wiring import CALL_MAX_S, CONNECT_TIMEOUT_S, READ_TIMEOUT_S, aws_client
 from cordyna_core.aws.clients import PAUSES_MAX_S, TRIES_MAX, client, longest_call_s
+
+
+@pytest.fixture(autouse=True)
+def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    client.cache_clear()
+    yield
+    client.cache_clear()
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "events", "sqs", "stepfunctions", "scheduler"])
