@@ -59,6 +59,20 @@ class _Reading:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of a run: the facts that `continues` may lack; of None: all facts."""
+
+    run: Run
+    snapshot: RunSnapshot
+    facts: dict[int, TaskRun]
+    named: dict[int, float]
+    seq: int
+    at: float
+    cost_s: float
+    continues: _Reading | None
+
+
 class RunFactReader:
     """Reads structure and facts of a home's runs. `clock`: monotonic seconds."""
 
@@ -79,70 +93,53 @@ class RunFactReader:
 
     def facts(self, run_id: str, since: str | None) -> RunFacts:
         """Return all facts, or those that changed after the cursor `since`. Raises NotFound."""
-        now, last = self._clock(), self._readings.get(run_id)
-        begin_s = time.thread_time()
-        with self._session.read_transaction():
-            run, snapshot = queries.read_run(self._home.store, run_id)
-            seq = self._home.event_log.last_seq()
-            is_whole = last is None or last.is_outdated(run, seq, now)
-            named = self._named(last, snapshot, seq, now, is_whole=is_whole)
-            read = (
-                _read_all(self._home.store, snapshot)
-                if is_whole
-                else _read_some(self._home.store, run_id, named)
-            )
-        cost_s = time.thread_time() - begin_s
+        last = self._readings.get(run_id)
+        read = self._read(run_id, last)
+        cursor = f"{self._epoch}.{read.seq}.{read.at:.3f}"
         # Outside of the lock: making a view takes longer than reading.
         if last is None:
-            of_facts, changed = fact_reading(run, snapshot, read), None
+            of_facts = fact_reading(read.run, read.snapshot, read.facts)
+            view = run_facts(of_facts, cursor=cursor)
         else:
-            of_facts, changed = updated_reading(last.of_facts, run, read)
-        if last is not None and since == last.view.cursor:
-            view = self._news(last, of_facts, changed, f"{self._epoch}.{seq}.{now:.3f}")
-        else:
-            view = run_facts(of_facts, cursor=f"{self._epoch}.{seq}.{now:.3f}")
-        self._readings.put(
-            run_id,
-            _Reading(
-                of_facts=of_facts,
-                view=view,
-                named=named,
-                seq=seq,
-                whole_at=now if last is None or is_whole else last.whole_at,
-                pause_s=(
-                    max(REREAD_ALL_S, REREAD_ALL_SHARE * cost_s)
-                    if last is None or is_whole
-                    else last.pause_s
-                ),
+            of_facts, changed = updated_reading(last.of_facts, read.run, read.facts)
+            if since != last.view.cursor:
+                view = run_facts(of_facts, cursor=cursor)
+            elif changed or last.of_facts.run.version != read.run.version:
+                view = run_facts(of_facts, cursor=cursor, changed=changed)
+            else:
+                view = last.view.model_copy(update={"columns": FactColumns(), "words": []})
+        reading = _Reading(
+            of_facts=of_facts,
+            view=view,
+            named=read.named,
+            seq=read.seq,
+            whole_at=read.at if read.continues is None else read.continues.whole_at,
+            pause_s=(
+                max(REREAD_ALL_S, REREAD_ALL_SHARE * read.cost_s)
+                if read.continues is None
+                else read.continues.pause_s
             ),
         )
+        self._readings.put(run_id, reading)
         return view
 
-    def _news(
-        self, last: _Reading, of_facts: FactReading, changed: Collection[int] | None, cursor: str
-    ) -> RunFacts:
-        """Return what changed after the last reading; with its cursor if nothing did."""
-        if not changed and last.of_facts.run.version == of_facts.run.version:
-            return last.view.model_copy(update={"columns": FactColumns(), "words": []})
-        return run_facts(of_facts, cursor=cursor, changed=changed)
-
-    def _named(
-        self,
-        last: _Reading | None,
-        snapshot: RunSnapshot,
-        seq: int,
-        now: float,
-        *,
-        is_whole: bool,
-    ) -> dict[int, float]:
-        """Return the tasks that are read again: those that events named a short time ago."""
-        since = 0 if last is None else last.seq
-        if last is None or is_whole:
-            since = max(since, seq - RECENT_EVENTS)
-            kept: dict[int, float] = {}
-        else:
-            kept = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
-        return kept | named_since(self._home, snapshot.run.id, snapshot, since, now)
+    def _read(self, run_id: str, last: _Reading | None) -> _Read:
+        """Read all facts, or those that may have changed since `last`. Raises NotFound."""
+        now, begin_s = self._clock(), time.thread_time()
+        home, store = self._home, self._home.store
+        with self._session.read_transaction():
+            run, snapshot = queries.read_run(store, run_id)
+            seq = home.event_log.last_seq()
+            if last is None or last.is_outdated(run, seq, now):
+                after = max(0 if last is None else last.seq, seq - RECENT_EVENTS)
+                named = named_since(home, run_id, snapshot, after, now)
+                continues, facts = None, _read_all(store, snapshot)
+            else:
+                named = {index: at for index, at in last.named.items() if now - at <= REREAD_S}
+                named |= named_since(home, run_id, snapshot, last.seq, now)
+                continues, facts = last, _read_some(store, run_id, named)
+        cost_s = time.thread_time() - begin_s
+        return _Read(run, snapshot, facts, named, seq, now, cost_s, continues)
 
 
 def _read_all(store: Store, snapshot: RunSnapshot) -> dict[int, TaskRun]:
