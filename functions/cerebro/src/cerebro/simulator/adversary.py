@@ -1,10 +1,11 @@
 """Adversary: what may be on a bus although it should not: poison, oversized outputs, forgeries.
 
-Invariant: none of it changes anything that cerebro knows. (An oversized output in a server's
-own name is that server's failure.)
+Invariant: none of it changes anything that cerebro knows. (An output in a server's own name that is
+oversized, or no JSON, is that server's failure.)
 """
 
 from typing import Final
+from zlib import crc32
 
 from cerebro.core.model.run import Run
 from cerebro.simulator.faults import FaultInjector
@@ -37,6 +38,7 @@ _POISON: Final = (
 """Bodies that no sender may put on the bus, of every kind that a queue can deliver."""
 
 _OVERSIZED_OUTPUT: Final = f'"output":"{"y" * 20_000}"'
+_OUTPUT_NOT_JSON: Final = '"output":[NaN]'
 
 
 def adversary_event(
@@ -52,8 +54,11 @@ def adversary_event(
         small = _update(
             run, task, server, faults.choice((1, 99)), "y", server_source(server), (event_id, now)
         )
-        # Grown as text: encoding so large an output as JSON would take most of a world's time.
-        return kind, small.replace('"output":"y"', _OVERSIZED_OUTPUT)
+        # As text: encoding so large an output as JSON would take most of a world's time, and no
+        # message holds one that is no JSON. Every other one is: a draw of its own would change all
+        # that is drawn later.
+        output = _OUTPUT_NOT_JSON if crc32(event_id.encode()) % 2 else _OVERSIZED_OUTPUT
+        return kind, small.replace('"output":"y"', output)
     source = faults.choice((server_source("stranger"), CLIENT, CEREBRO, server_source(server)))
     claimed = source.rpartition(".")[2] if source.startswith("cordyna.server.") else server
     # A stranger claims an attempt that was sent; a possible owner claims one that never was.

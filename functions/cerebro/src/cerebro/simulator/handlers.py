@@ -12,7 +12,7 @@ from typing import Any, Final
 from cerebro.core import effects
 from cerebro.core.effects import Program
 from cerebro.core.incidents import effects as incident_effects
-from cerebro.core.internal_messages import PageTimer
+from cerebro.core.internal_messages import InternalMessage, PageTimer
 from cerebro.core.run import page_check
 from cerebro.handlers.receive import Delivery, open_delivery, program_of, receive
 from cerebro.shell import PERFORM, Ports
@@ -27,6 +27,7 @@ from cerebro.simulator.stored_forms import STORED, check_stored_forms
 from cerebro.simulator.trace import summary
 from cordyna_core.contract.envelope import Envelope, MalformedEvent
 from cordyna_core.contract.ids import CEREBRO
+from cordyna_core.contract.readable_update import readable_update
 from cordyna_core.errors import Fatal
 
 VISIBILITY_TIMEOUT_S: Final = 90.0
@@ -260,7 +261,7 @@ class SimulatedCerebro:
         try:
             if isinstance(message, str):
                 self._checker.handled = HandledInput(None, in_flight.key)
-                message = open_delivery(message)
+                message = _opened(message)
             is_own = isinstance(message, Envelope) and message.source == CEREBRO
             handler.handled = HandledInput(Observed(message) if is_own else message, in_flight.key)
             self._checker.begun(handler.handled)
@@ -378,3 +379,13 @@ def _with_stored_forms(perform: Callable[[Ports, Any], Any]) -> Callable[[Ports,
 
 _PERFORM_AND_CHECK: Final = {kind: _with_stored_forms(PERFORM[kind]) for kind in STORED}
 """How effects are performed whose stored forms are checked."""
+
+
+def _opened(text: str) -> Envelope | InternalMessage:
+    """Return what a text holds; of a malformed update what can be read. Raises MalformedEvent."""
+    try:
+        return open_delivery(text)
+    except MalformedEvent as malformed:
+        if (update := readable_update(malformed)) is None:
+            raise
+        return update
