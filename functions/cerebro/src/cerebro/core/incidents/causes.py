@@ -7,7 +7,14 @@ about what was healed since.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cerebro.core.effects import ReadGraph, ReadRun, ReadRunSnapshot, ReadTask, ReadTick
+from cerebro.core.effects import (
+    ReadGraph,
+    ReadPage,
+    ReadRun,
+    ReadRunSnapshot,
+    ReadTask,
+    ReadTick,
+)
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.incident import BLOCKED_MAX, Blocked, Evidence, Failure
 from cerebro.core.incidents.record import (
@@ -19,8 +26,7 @@ from cerebro.core.incidents.record import (
 from cerebro.core.incidents.watch import crowded_servers, last_answers
 from cerebro.core.model.plan import Plan
 from cerebro.core.model.run import RunSnapshot
-from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.core.run.run_access import read_facts
+from cerebro.core.model.task_run import Rank, TaskRun, without_details
 from cordyna_core.contract.base import ErrorDescription, Problem
 from cordyna_core.contract.due import due_at
 from cordyna_core.contract.envelope import Envelope
@@ -49,15 +55,11 @@ async def record_failures(run_id: str, *, cause: str) -> None:
     snapshot, run = await ReadRunSnapshot(run_id), await ReadRun(run_id)
     if snapshot is None or run is None:
         return
-    facts = await read_facts(snapshot)
+    facts, ever_failed = await _read_facts(snapshot)
     is_final = run.status in ("completed", "cancelled")
-    failed = [
-        index
-        for index, fact in sorted(facts.items())
-        if fact.failed_permanently and fact.rank != Rank.CANCELLED and not is_final
-    ]
+    failed = [index for index, fact in sorted(facts.items()) if _has_failed(fact) and not is_final]
     graph = await ReadGraph()
-    await _resume_others(graph, snapshot, facts, failed, cause=cause)
+    await _resume_others(graph, snapshot, facts, ever_failed, failed, cause=cause)
     for index in failed[:CAUSES_PER_RUN_MAX]:
         await record(_evidence_of(graph, snapshot, facts, index), cause=cause)
         if facts[index].rank == Rank.ERROR:
@@ -65,6 +67,27 @@ async def record_failures(run_id: str, *, cause: str) -> None:
             server = incident_id("unresponsive", snapshot.plan.tasks[index].server)
             await close_if_opened_before(server, facts[index].dispatched_at, cause=cause)
     await close_answered(snapshot.plan, facts, cause=cause)
+
+
+async def _read_facts(snapshot: RunSnapshot) -> tuple[dict[int, TaskRun], frozenset[int]]:
+    """Return all facts of a run, and the indexes of what has ever failed for good.
+
+    Only those whose failures are recorded have details.
+    """
+    facts: dict[int, TaskRun] = {}
+    recorded: dict[int, TaskRun] = {}
+    ever_failed: set[int] = set()
+    for page in reversed(snapshot.plan.pages):
+        found = await ReadPage(snapshot.run.id, page)
+        facts.update((index, without_details(fact)) for index, fact in found.items())
+        ever_failed.update(index for index, fact in found.items() if _has_failed_for_good(fact))
+        recorded |= {index: fact for index, fact in found.items() if _has_failed(fact)}
+        recorded = dict(sorted(recorded.items())[:CAUSES_PER_RUN_MAX])
+    return facts | recorded, frozenset(ever_failed)
+
+
+def _has_failed(fact: TaskRun) -> bool:
+    return fact.failed_permanently and fact.rank != Rank.CANCELLED
 
 
 async def close_answered(plan: Plan, facts: Mapping[int, TaskRun], *, cause: str) -> None:
@@ -81,6 +104,7 @@ async def _resume_others(
     graph: Graph,
     snapshot: RunSnapshot,
     facts: Mapping[int, TaskRun],
+    ever_failed: frozenset[int],
     failed: Sequence[int],
     *,
     cause: str,
@@ -94,11 +118,9 @@ async def _resume_others(
     """
     recorded: dict[str, list[Failure]] = {}
     now_failed, passed_over = frozenset(failed), frozenset(failed[CAUSES_PER_RUN_MAX:])
-    for index, fact in sorted(facts.items()):
-        if index in passed_over or not _has_failed_for_good(fact):
-            continue
+    for index in sorted(ever_failed - passed_over):
         task = snapshot.plan.tasks[index]
-        failure = Failure(snapshot.run.id, index, fact.attempt)
+        failure = Failure(snapshot.run.id, index, facts[index].attempt)
         kinds: dict[IncidentKind, str] = {"failed": task.name, "unresponsive": task.server}
         for kind, subject in kinds.items():
             failures = recorded.setdefault(incident_id(kind, subject), [])

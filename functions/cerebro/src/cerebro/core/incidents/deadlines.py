@@ -6,7 +6,7 @@ created; one timer decides (docs/rules.md, rule 20).
 
 from dataclasses import replace
 
-from cerebro.core.effects import Now, ReadGraph, ReadRunSnapshot
+from cerebro.core.effects import Now, ReadGraph, ReadPage, ReadRunSnapshot, ReadTask
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.critical_path import CriticalPath, critical_path, durations_of
 from cerebro.core.incidents.deadline import Deadline
@@ -17,7 +17,6 @@ from cerebro.core.incidents.record import record, resume
 from cerebro.core.internal_messages import Tick
 from cerebro.core.model.plan import Plan
 from cerebro.core.model.run import RunSnapshot
-from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.invoke import tick_key
 from cerebro.core.run.run_access import read_facts
 from cordyna_core.contract.base import ErrorDescription
@@ -62,25 +61,20 @@ async def on_deadline(timer: DeadlineTimer) -> None:
         return
     run_id = run_id_of(timer.task, tick_key(timer.nominal), SCHEDULER)
     snapshot = await ReadRunSnapshot(run_id)
-    facts = {} if snapshot is None else await read_facts(snapshot)
+    target = None if snapshot is None else await ReadTask(run_id, snapshot.plan.target, fresh=True)
     while deadline.outcome is None:
-        is_met = snapshot is not None and _is_completed(facts.get(snapshot.plan.target))
+        is_met = target is not None and target.is_completed
         decided = replace(
             deadline, outcome="met" if is_met else "missed", version=deadline.version + 1
         )
         deadline = (await WriteDeadline(decided, deadline)) or decided
     if deadline.outcome == "missed":
-        await _record_missed(deadline, snapshot, facts, now, cause=timer.id)
-
-
-def _is_completed(fact: TaskRun | None) -> bool:
-    return fact is not None and fact.is_completed
+        await _record_missed(deadline, snapshot, now, cause=timer.id)
 
 
 async def _record_missed(
     deadline: Deadline,
     snapshot: RunSnapshot | None,
-    facts: dict[int, TaskRun],
     now: float,
     *,
     cause: str,
@@ -98,7 +92,7 @@ async def _record_missed(
         return
     path = None
     if snapshot is not None:
-        usual = await _usual_durations(deadline)
+        facts, usual = await read_facts(snapshot), await _usual_durations(deadline)
         path = critical_path(snapshot.plan, facts, usual, now=now)
     evidence = Evidence(
         kind="deadline",
@@ -123,7 +117,11 @@ async def _usual_durations(deadline: Deadline) -> dict[str, float]:
     if deadline.before is None:
         return {}
     snapshot = await ReadRunSnapshot(run_id_of(deadline.task, tick_key(deadline.before), SCHEDULER))
-    return {} if snapshot is None else durations_of(snapshot.plan, await read_facts(snapshot))
+    durations: dict[str, float] = {}
+    if snapshot is not None:
+        for page in snapshot.plan.pages:
+            durations |= durations_of(snapshot.plan, await ReadPage(snapshot.run.id, page))
+    return durations
 
 
 def _message(deadline: Deadline, path: CriticalPath | None, plan: Plan | None) -> str:

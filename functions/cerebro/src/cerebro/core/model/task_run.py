@@ -7,6 +7,7 @@ run.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any, Final
@@ -135,6 +136,11 @@ class TaskRun:
             entry.state == "error" and following.reason != "retry_wait"
             for entry, following in pairwise(entries)
         )
+
+
+def without_details(fact: TaskRun) -> TaskRun:
+    """Return the fact without its output, error and timeline, which are most of its size."""
+    return replace(fact, output=None, error=None, timeline=())
 
 
 def lattice(fact: TaskRun | None) -> tuple[int, int]:

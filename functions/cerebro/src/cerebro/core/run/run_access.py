@@ -14,7 +14,7 @@ from cerebro.core.effects import (
     WriteTask,
 )
 from cerebro.core.model.run import Run, RunSnapshot
-from cerebro.core.model.task_run import TaskRun
+from cerebro.core.model.task_run import TaskRun, without_details
 from cordyna_core.errors import Fatal
 
 
@@ -38,10 +38,13 @@ async def read_facts(snapshot: RunSnapshot) -> dict[int, TaskRun]:
     """Return all facts of a run by index, read from the last page to the first.
 
     In this order a task that is dispatched in between shows as one whose upstreams have completed.
+
+    They are without details: 200,000 whole facts do not fit into the memory of a handler.
     """
     facts: dict[int, TaskRun] = {}
     for page in reversed(snapshot.plan.pages):
-        facts.update(await ReadPage(snapshot.run.id, page))
+        found = await ReadPage(snapshot.run.id, page)
+        facts.update((index, without_details(fact)) for index, fact in found.items())
     return facts
 
 
