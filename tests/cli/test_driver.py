@@ -90,11 +90,11 @@ def test_cron_ls_of_this_process_says_that_it_ends() -> None:
     ]
 
 
-def test_dev_beside_another_driver_says_that_it_stands_by() -> None:
+def test_dev_beside_another_driver_says_that_it_waits() -> None:
     """Two `dyna dev` of one home: the second one fires no cron and reloads no file."""
     engine = an_engine(Driver(), interrupt=True)
-    stands_by = f"INFO {RUNNING.strip()}; this process takes over when it ends"
-    assert stands_by in dyna("dev", "--no-page", engine=engine).err.splitlines()
+    waits = f"INFO {RUNNING.strip()}; this process takes over when it ends"
+    assert waits in dyna("dev", "--no-page", engine=engine).err.splitlines()
 
     engine = an_engine(Driver(), interrupt=True)
     engine.drives = True
