@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.retries.standard import ExponentialBackoff
+from botocore.retries.standard import ExponentialBackoff, RetryContext
 
 from cerebro.lambdas.wiring import CALL_MAX_S, CONNECT_TIMEOUT_S, READ_TIMEOUT_S, aws_client
 from cordyna_core.aws.clients import PAUSES_MAX_S, TRIES_MAX, client, longest_call_s
@@ -39,7 +39,6 @@ def test_pauses_are_no_longer_than_those_of_botocore() -> None:
     detector: Any = SimpleNamespace(is_throttling_error_from_context=lambda _: True)
     backoff = ExponentialBackoff(random=lambda: 1.0, throttling_detector=detector)
     pauses = [
-        backoff.delay_amount(SimpleNamespace(attempt_number=number, http_response=None))
-        for number in range(1, TRIES_MAX)
+        backoff.delay_amount(RetryContext(attempt_number=number)) for number in range(1, TRIES_MAX)
     ]
     assert sum(pauses) <= PAUSES_MAX_S
