@@ -8,7 +8,7 @@ import pytest
 from contract.golden_messages import NAMES, golden
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.envelope import open_envelope
-from cordyna_core.contract.registry import may_send
+from cordyna_core.contract.registry import may_send, why_may_not_send
 
 COMMANDS_OF_CLIENTS: Final = {"InvokeTask", "CancelRun", "RetryRun"}
 OF_CLIENTS_ONLY: Final = {"DescribeServer", "RemoveServer", "SnoozeIncident"}
@@ -63,3 +63,38 @@ def test_may_send_server_only_about_itself(name: str) -> None:
 
 def test_may_send_cerebro_about_every_server() -> None:
     assert may_send("cordyna.cerebro", message("TaskStateChanged", server="task-server-z"))
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "why"),
+    [
+        (
+            "me",
+            "InvokeTask",
+            (
+                "'me' may not send InvokeTask: the source of an event is cordyna.client, "
+                "cordyna.client.<name>, cordyna.server.<name> or cordyna.scheduler"
+            ),
+        ),
+        (
+            "cordyna.client",
+            "TaskStateChanged",
+            (
+                "'cordyna.client' may not send TaskStateChanged: only cordyna.server or "
+                "cordyna.cerebro does"
+            ),
+        ),
+        (
+            "cordyna.server.other",
+            "ServerStateChanged",
+            (
+                "'cordyna.server.other' may not send ServerStateChanged of 'task-server-b': "
+                "a server sends what is about itself"
+            ),
+        ),
+    ],
+)
+def test_why_may_not_send_says_who_may(source: str, name: str, why: str) -> None:
+    message = open_envelope(json.dumps(golden(name))).message
+    assert not may_send(source, message)
+    assert why_may_not_send(source, message) == why

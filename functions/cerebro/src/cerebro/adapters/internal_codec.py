@@ -39,6 +39,11 @@ KINDS: Final[dict[type, str]] = {
 """The kind of each message as it is stored. Fixed: those of an older version may be under way."""
 
 
+def may_be_internal(text: str) -> bool:
+    """Return whether a text begins like an internal message."""
+    return text.startswith(_STARTS)
+
+
 def encode_internal(message: InternalMessage) -> str:
     """Encode as `{"<kind>": {<fields>, "format": <number>}}`."""
     fields = {name: getattr(message, name) for name in message.__slots__}
@@ -60,7 +65,7 @@ def decode_internal(body: str, sent_at: float | None = None) -> InternalMessage 
         MalformedEvent: if it starts like an internal message and is not a valid one.
         OtherFormat: a newer version sent it; it is delivered again until that version receives it.
     """
-    if body.startswith(_STARTS):
+    if may_be_internal(body):
         kind = body[2 : body.index('"', 2)]
         try:
             fields = json.loads(body)[kind]

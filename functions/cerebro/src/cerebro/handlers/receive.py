@@ -27,7 +27,7 @@ from cordyna_core.contract.envelope import (
     open_envelope,
 )
 from cordyna_core.contract.readable_update import readable_update
-from cordyna_core.contract.registry import may_send
+from cordyna_core.contract.registry import may_send, why_may_not_send
 from cordyna_core.errors import CordynaError, Fatal
 
 _log = logging.getLogger(__name__)
@@ -186,7 +186,5 @@ def program_of(message: Envelope | InternalMessage) -> Program | None:
     Raises Fatal if the sender may not send it.
     """
     if isinstance(message, Envelope) and not may_send(message.source, message.message):
-        raise Fatal(
-            f"{message.source!r} may not send {type(message.message).__name__} (for this server)"
-        )
+        raise Fatal(why_may_not_send(message.source, message.message))
     return program_for(message)

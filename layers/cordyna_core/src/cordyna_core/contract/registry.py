@@ -22,7 +22,14 @@ from cordyna_core.contract.commands import (
     RunTask,
 )
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.ids import CEREBRO, SCHEDULER, is_client, server_of
+from cordyna_core.contract.ids import (
+    CEREBRO,
+    CLIENT,
+    SCHEDULER,
+    SERVER_PREFIX,
+    is_client,
+    server_of,
+)
 from cordyna_core.contract.incidents import (
     GraphChanged,
     IncidentChanged,
@@ -240,6 +247,20 @@ def may_send(source: str, message: Message) -> bool:
     # Of its fields: to ask a model for an attribute that it lacks takes longer than all of this.
     server = vars(message).get("server")
     return sender is not Sender.SERVER or server in (None, server_of(source))
+
+
+def why_may_not_send(source: str, message: Message) -> str:
+    """Return why `source` may not send `message`, for a person. Ask `may_send` first."""
+    sender, name = sender_of(source), type(message).__name__
+    if sender is None:
+        known = f"{CLIENT}, {CLIENT}.<name>, {SERVER_PREFIX}<name> or {SCHEDULER}"
+        return f"{source!r} may not send {name}: the source of an event is {known}"
+    senders = _SENDERS[type(message)]
+    if sender not in senders:
+        allowed = " or ".join(f"cordyna.{other}" for other in senders)
+        return f"{source!r} may not send {name}: only {allowed} does"
+    server = vars(message).get("server")
+    return f"{source!r} may not send {name} of {server!r}: a server sends what is about itself"
 
 
 def sent_by(sender: Sender) -> tuple[str, ...]:
