@@ -10,7 +10,7 @@ import pytest
 from cordyna_core.contract.base import Meta
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
-from cordyna_core.worker import pool as pool_module
+from cordyna_core.worker import host_slot
 from cordyna_core.worker.events import AttemptEnded, Event, HostLost, StateUpdate
 from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
 from cordyna_core.worker.host_process import HostLostError
@@ -68,7 +68,7 @@ class Room:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.hosts: list[Host] = []
         self.has_room, self.now = True, 0.0
-        monkeypatch.setattr(pool_module, "HostProcess", self._start)
+        monkeypatch.setattr(host_slot, "HostProcess", self._start)
         self.pool = WorkerPool(
             token="room", settings=DELAYS, clock=lambda: self.now, now=lambda: NOON
         )

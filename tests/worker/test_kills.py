@@ -38,8 +38,8 @@ def test_attempts_are_answered_once_whatever_is_killed(seed: int) -> None:
         # Whatever was killed last: the server serves again.
         while session.do("noop").final["state"] != "completed":
             session.wait_for(Declared)
-        assert session.pool._host is not None
-        token = session.pool._host.token
+        assert session.pool._slot._host is not None
+        token = session.pool._slot._host.token
     assert processes.with_environment(f"{WORKER_HOST_VARIABLE}={token}") == []
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
-from cordyna_core.worker import pool as pool_module
+from cordyna_core.worker import host_slot
 from cordyna_core.worker.events import AttemptEnded, Declared, Event
 from cordyna_core.worker.host_process import HostLostError
 from cordyna_core.worker.pool import WorkerPool
@@ -150,7 +150,7 @@ def scripted(*limits: int) -> Iterator[Scripted]:
             first.append(ScriptedHost(limits[0] if limits else NO_LIMIT))
             return first[0]
 
-        patch.setattr(pool_module, "HostProcess", begin)
+        patch.setattr(host_slot, "HostProcess", begin)
         made = Scripted(iter(limits[1:]))
         made.hosts.extend(first)
         holder.append(made)

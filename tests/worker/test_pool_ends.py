@@ -55,7 +55,7 @@ def test_killed_engine_side_leaves_nothing(tmp_path: Path) -> None:
         session.do("leaves-a-daemon", marker=str(daemon))
         session.begin("wait-forever", marker=str(marker))
         body = int(read_when_there(marker))
-        host = session.pool._host
+        host = session.pool._slot._host
         assert host is not None
         host._socket.shutdown(2)
 

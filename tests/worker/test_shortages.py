@@ -91,14 +91,14 @@ def test_host_that_cannot_be_replaced_is_tried_again(monkeypatch: pytest.MonkeyP
     try:
         session = Session(pool)
         session.load(str(SERVERS / "bodies.py"))
-        start, tries = pool._start_host, [NO_ROOM, NO_ROOM]
+        start, tries = pool._slot._start_host, [NO_ROOM, NO_ROOM]
 
         def start_host() -> Any:
             if tries:
                 raise tries.pop()
             return start()
 
-        monkeypatch.setattr(pool, "_start_host", start_host)
+        monkeypatch.setattr(pool._slot, "_start_host", start_host)
         os.kill(pool.host_pid, signal.SIGKILL)
         session.wait_for(HostLost)
         assert "could not be started" in session.wait_for(HostLost).why
@@ -120,7 +120,9 @@ def test_host_that_cannot_be_replaced_is_tried_again(monkeypatch: pytest.MonkeyP
 
 def test_pool_without_a_host_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     with a_session() as session:
-        monkeypatch.setattr(session.pool, "_start_host", lambda: (_ for _ in ()).throw(NO_ROOM))
+        monkeypatch.setattr(
+            session.pool._slot, "_start_host", lambda: (_ for _ in ()).throw(NO_ROOM)
+        )
         os.kill(session.pool.host_pid, signal.SIGKILL)
         session.wait_for(HostLost)
 

@@ -5,7 +5,6 @@ was started, after its final StateUpdate (except when it is cut by `drain` or `c
 too when the host is lost: the pool then answers in its place.
 """
 
-import selectors
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -25,16 +24,15 @@ from cordyna_core.worker.events import (
     events_from,
     state_update,
 )
-from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S, Heartbeat
-from cordyna_core.worker.host_process import HostLostError, HostProcess
+from cordyna_core.worker.heartbeat import PING_INTERVAL_S
+from cordyna_core.worker.host_process import HostLostError
+from cordyna_core.worker.host_slot import HostSlot
 from cordyna_core.worker.load_watch import LoadWatch
 from cordyna_core.worker.protocol import AttemptKey
-from cordyna_core.worker.restart_pause import RestartPause
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
 from cordyna_core.worker.verdicts import AttemptCommand
 
-_CLOSE_TIMEOUT_S: Final = 5.0
 DEFAULT_RUN_TIMEOUT_S: Final = 1800.0
 
 _OF_ATTEMPTS: Final = frozenset({"run", "cancel"})
@@ -64,10 +62,9 @@ class WorkerPool:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,  # noqa: TID251  the default of a composition
     ) -> None:
-        self._token, self._lock_path = token, lock_path
         self._settings = settings or Settings()
         self._clock, self._now = clock, now
-        self._selector = selectors.DefaultSelector()
+        self._slot = HostSlot(token, lock_path, self._settings, clock)
         self._specs: dict[str, ServerSpec] = {}
         self._loads = LoadWatch()
         self._live: dict[AttemptKey, AttemptCommand] = {}
@@ -76,18 +73,14 @@ class WorkerPool:
         self._acknowledgements = Acknowledgements()
         self._declared: set[str] = set()
         """The servers that the present host has loaded."""
-        self._hosts = 0
-        self._heartbeat: Heartbeat
-        self._host: HostProcess | None = self._start_host()
         self._unsent: list[tuple[dict[str, Any], bytes]] = []
-        self._pause = RestartPause(self._settings, clock)
-        self._is_second_try = False
+        """Requests that were made while there was no host."""
         self._is_closed = False
 
     @property
     def host_pid(self) -> int:
         """The host's process; 0 while none could be started."""
-        return 0 if self._host is None else self._host.pid
+        return self._slot.pid
 
     @property
     def live(self) -> Mapping[AttemptKey, AttemptCommand]:
@@ -96,7 +89,7 @@ class WorkerPool:
 
     def fileno(self) -> int:
         """Readable when `receive` has something. The number never changes."""
-        return self._selector.fileno()
+        return self._slot.fileno()
 
     def start(self, servers: Iterable[ServerSpec]) -> None:
         """Load these servers. Each is answered by Declared or LoadFailed."""
@@ -170,34 +163,29 @@ class WorkerPool:
         if self._is_closed:
             return
         self._is_closed = True
-        host, self._host = self._host, None
-        if host is not None:
-            self._selector.unregister(host)
-            self._close_host(host)
-        self._selector.close()
+        self._slot.close()
 
     def next_poll_s(self) -> float:
         """Return how long to wait at most before the next `receive`."""
         if self._pending:
             return 0.0
-        if self._host is None:
-            return min(PING_INTERVAL_S, self._pause.left_s())
+        if self._slot.is_empty:
+            return min(PING_INTERVAL_S, self._slot.pause_left_s())
         return min(PING_INTERVAL_S, self._acknowledgements.next_in_s(self._clock()))
 
     def receive(self) -> list[Event]:
         """Return the events that have arrived, without waiting."""
         events, self._pending = self._pending, []
-        host = self._host
-        if host is None:
+        if self._slot.is_empty:
             self._restart_host()
         else:
             try:
-                for fields in host.receive():
+                for fields in self._slot.receive():
                     self._take(fields, events)
-                self._beat(host)
+                self._slot.beat(self._clock_offset_s)
                 self._acknowledge(events)
             except HostLostError as lost:
-                self._replace_host(host, str(lost), events)
+                self._replace_host(str(lost), events)
         if (alone := self._loads.next_alone()) is not None:
             self._load([alone])
         events += self._pending
@@ -211,32 +199,14 @@ class WorkerPool:
 
         A host that is lost meanwhile is followed by one that was given all of them.
         """
-        host = self._host
+        host = self._slot.number
         for target in targets:
-            if self._host is host and not self._loads.is_waiting(target):
+            if self._slot.number == host and not self._loads.is_waiting(target):
                 self._send({"op": op, "spec": self._specs[target]._asdict()})
-                if self._host is host:
+                if self._slot.number == host:
                     self._loads.begin(target)
 
-    def _close_host(self, host: HostProcess) -> None:
-        if not self._is_ready:
-            # It has started nothing, and may wait long for the lock of another.
-            host.end()
-            return
-        try:
-            host.send({"op": "close"})
-        except HostLostError:
-            host.end()
-        else:
-            host.wait_for_end(_CLOSE_TIMEOUT_S)
-
     def _take(self, fields: dict[str, Any], events: list[Event]) -> None:
-        if fields["event"] == "pong":
-            self._heartbeat.answered(fields["number"])
-            return
-        if fields["event"] == "waiting":
-            self._heartbeat.note_waiting(self._clock())
-            return
         for event in events_from(fields):
             if self._is_of_removed_server(event) or self._give_again(event):
                 continue
@@ -245,9 +215,7 @@ class WorkerPool:
             if key is not None:
                 self._acknowledgements.note_news(key)
             if isinstance(event, Ready):
-                self._is_ready = True
-                self._is_second_try = False
-                self._heartbeat.answered(0)
+                self._slot.note_ready()
             elif isinstance(event, Declared):
                 self._declared.add(event.server)
             elif isinstance(event, StateUpdate) and event.is_final:
@@ -265,10 +233,10 @@ class WorkerPool:
 
     def _is_served(self, command: AttemptCommand) -> bool:
         """Return whether a host lives that may run the command, but cannot say so in time."""
-        if not self._is_ready:
-            return not self._is_second_try
+        if not self._slot.is_ready:
+            return not self._slot.is_second_try
         may_load = command.server not in self._declared and self._loads.is_loading
-        return may_load or self._heartbeat.is_late(self._clock())
+        return may_load or self._slot.is_late()
 
     def _is_of_removed_server(self, event: Event) -> bool:
         """Return whether it is the answer to a load, sent before the server was removed."""
@@ -288,36 +256,26 @@ class WorkerPool:
         return True
 
     def _send(self, request: dict[str, Any], frame: bytes = b"") -> None:
-        host = self._host
-        if host is None:
+        if self._slot.is_empty:
             self._unsent.append((request, frame))
             return
         try:
-            host.send(request, frame)
+            self._slot.send(request, frame)
         except HostLostError as lost:
-            self._replace_host(host, str(lost), self._pending)
-
-    def _beat(self, host: HostProcess) -> None:
-        number = self._heartbeat.due(self._clock())
-        if number is not None:
-            offset_s = self._clock_offset_s()
-            host.send({"op": "ping", "number": number, "clock_offset_s": offset_s})
-        if self._heartbeat.is_lost(self._clock()):
-            raise HostLostError(f"it did not answer for {ANSWER_TIMEOUT_S:g} s")
+            self._replace_host(str(lost), self._pending)
 
     def _clock_offset_s(self) -> float:
         """Return what `now` is ahead of the clock that all processes of this machine share."""
         return self._now() - time.monotonic()
 
-    def _replace_host(self, host: HostProcess, why: str, events: list[Event]) -> None:
+    def _replace_host(self, why: str, events: list[Event]) -> None:
         """End a lost host, answer for its attempts, and load the servers in a new one."""
-        self._host = None
-        self._selector.unregister(host)
-        host.end()
+        self._slot.end_lost()
         events.append(HostLost(why=why))
         events += self._loads.blame(why)
         # A host that was not ready has begun nothing; after a second one, nothing is kept.
-        kept = [] if self._is_ready or self._is_second_try else self._acknowledgements.silent()
+        is_first_try = not (self._slot.is_ready or self._slot.is_second_try)
+        kept = self._acknowledgements.silent() if is_first_try else []
         if not kept:
             self._acknowledgements.clear()
         kept_keys = {handed.command.key for handed in kept}
@@ -327,33 +285,28 @@ class WorkerPool:
                 self._answer_for_lost(key, command, why, events)
         self._answered.clear()
         self._unsent += [({"op": "run", "command": h.command}, h.frame) for h in kept]
-        if self._is_second_try:
-            # It has ended while it started, as the one before it: the next one may, too.
-            self._pause.begin()
-        else:
-            self._pause.reset()
         self._restart_host()
 
     def _restart_host(self) -> None:
         """Start a host once its time has come; later, if the system cannot now."""
-        if self._pause.left_s() > 0:
+        if self._slot.pause_left_s() > 0:
             return
         try:
-            self._host = self._start_host()
+            self._slot.start()
         except OSError as error:
-            self._pause.begin()
             self._pending.append(HostLost(why=f"another could not be started: {error}"))
             return
-        host, self._is_second_try = self._host, True
+        self._declared.clear()
+        host = self._slot.number
         unsent, self._unsent = self._unsent, []
         first = self._loads.begin_all(self._specs)
         if self._loads.waiting:
             # Otherwise their commands would be answered as those of no server.
             self._send({"op": "expect", "targets": self._loads.waiting})
-        if self._host is host:
+        if self._slot.number == host:
             self._load(first)
         for request, frame in unsent:
-            is_answered = request["op"] in _OF_ATTEMPTS and self._host is not host
+            is_answered = request["op"] in _OF_ATTEMPTS and self._slot.number != host
             if request["op"] not in _OF_SERVERS and not is_answered:
                 self._send(request, frame)
 
@@ -369,13 +322,3 @@ class WorkerPool:
             )
             events.append(state_update(detail))
         events.append(AttemptEnded(server=command.server, key=key, outcome="died"))
-
-    def _start_host(self) -> HostProcess:
-        self._hosts += 1
-        self._is_ready = False
-        token = f"{self._token}-{self._hosts}"
-        host = HostProcess(self._lock_path, token, self._settings, send_timeout_s=ANSWER_TIMEOUT_S)
-        self._selector.register(host, selectors.EVENT_READ)
-        self._declared.clear()
-        self._heartbeat = Heartbeat(self._clock(), host.progress)
-        return host
