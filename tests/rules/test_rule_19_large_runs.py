@@ -196,7 +196,7 @@ def test_closed_incident_is_read_once_when_another_task_fails() -> None:
     assert asked["mark_cause"] <= 2
 
 
-def test_failure_that_was_retried_by_itself_has_no_incident_to_read() -> None:
+def test_failure_retried_by_itself_has_no_incident_to_read() -> None:
     world, run_id = a_run_with_healed_failures(retries=1)
     asked = failing_once_more(world, run_id, "z")
     assert asked["read_incident"] <= 8
