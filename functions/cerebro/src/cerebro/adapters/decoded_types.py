@@ -28,7 +28,8 @@ def require_types(decoded: T) -> T:
     Raises:
         ValueError: a field has a value of another type, or out of range.
     """
-    for name, check in _checks_of(type(decoded)):
+    kind: type = type(decoded)
+    for name, check in _checks_of(kind):
         value = getattr(decoded, name)
         if not check(value):
             raise ValueError(f"its {name} cannot be {repr(value)[:_SHOWN_CHARS_MAX]}")

@@ -51,15 +51,14 @@ def read_chunks(
     items = firsts | table.get_many(
         wanted[name](number) for name, count in counts.items() for number in range(1, count)
     )
-    return {
-        name: table.decoded(
-            firsts[wanted[name](0)],
-            lambda _, key_of=wanted[name], count=count: decode(
-                [bytes_of(items[key_of(number)]) for number in range(count)]
-            ),
+
+    def decoded(name: Name) -> Value:
+        keys = [wanted[name](number) for number in range(counts[name])]
+        return table.decoded(
+            firsts[keys[0]], lambda _: decode([bytes_of(items[key]) for key in keys])
         )
-        for name, count in counts.items()
-    }
+
+    return {name: decoded(name) for name in counts}
 
 
 def _count(item: Item) -> int:

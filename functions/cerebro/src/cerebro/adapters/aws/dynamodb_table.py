@@ -127,8 +127,8 @@ class Table:
             DamagedItem: it cannot be decoded.
             OtherFormat: another version wrote it.
         """
-        pk = str(item.get("pk"))
-        name = f"item {pk} / {item.get('sk')} of table {self._name}"
+        pk, sk = str(item.get("pk")), str(item.get("sk"))
+        name = f"item {pk} / {sk} of table {self._name}"
         try:
             return decode(item)
         except OtherFormat as other:
