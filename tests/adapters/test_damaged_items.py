@@ -293,7 +293,7 @@ def test_damaged_run_does_not_stop_a_sweep(
 def test_damaged_plan_does_not_stop_a_sweep(
     deployed: Deployed, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever handles the timer of its first page names the item."""
+    """The handler of the timer of its first page names the item."""
     two_runs(deployed)
     damage(deployed, f"PLAN#{a_run().plan_id}", "0", chunk={"B": b"junk"})
     ports, driver = ports_of(deployed)
