@@ -58,6 +58,10 @@ def complete(world: ReactionWorld, run_id: str, *tasks: str, after: float = 0.0)
         # The night in which clocks go forward, and the one in which they go back.
         ("07:00", "Europe/Berlin", "2026-03-29T00:30", "2026-03-29T05:00"),
         ("07:00", "Europe/Berlin", "2026-10-25T00:30", "2026-10-25T06:00"),
+        # A time that clocks show twice in that night.
+        ("02:30", "Europe/Berlin", "2026-10-25T00:15", "2026-10-25T00:30"),
+        ("02:30", "Europe/Berlin", "2026-10-25T00:30", "2026-10-25T01:30"),
+        ("02:30", "Europe/Berlin", "2026-10-25T01:30", "2026-10-26T01:30"),
     ],
 )
 def test_due_follows_its_tick(due: str, timezone: str, nominal: str, expected: str) -> None:
@@ -208,6 +212,38 @@ def test_timer_delivered_twice_decides_once() -> None:
     deadline = world.store.read_deadline("a", SIX)
     assert deadline is not None
     assert deadline.outcome == "missed", "what has completed since was late"
+
+
+@pytest.mark.parametrize("effects", range(1, 10))
+def test_of_two_timers_one_decides(effects: int) -> None:
+    """1. A timer is paused. 2. The run completes. 3. It is delivered again. 4. It continues."""
+    world = with_due()
+    run_id = tick(world)
+    world.now = SIX + 3601
+    timer = DeadlineTimer("a", SIX, SIX + 3600)
+    resume = world.driver.begin(timer, effects=effects)
+    complete(world, run_id, "u", "a")
+    world.handle(timer)
+    resume(50)
+    deadline = world.store.read_deadline("a", SIX)
+    assert deadline is not None
+    assert ("opened deadline a" in events(world)) == (deadline.outcome == "missed")
+
+
+@pytest.mark.parametrize("effects", range(1, 8))
+def test_deadline_is_decided_when_it_was_declared_to_be(effects: int) -> None:
+    """1. The tick crashes. 2. A later deadline is declared. 3. The tick is delivered again."""
+    world = with_due()
+    world.driver.crash(Tick("a", SIX), after=effects)
+    stored = world.store.read_deadline("a", SIX)
+    cron = {"cron": "0 6 * * *", "due": "3h"}
+    world.declare("s", "u  a<-u", revision=1, every={"run_timeout_s": 40_000}, a=cron)
+    tick(world)
+    (run,) = world.store.runs(2)
+    world.report("u", "started", run_id=run.id)
+    due = SIX + 3 * 3600 if stored is None else stored.due
+    assert events(world.after(due - world.now - 10)) == []
+    assert events(world.after(60)) == ["opened deadline a"]
 
 
 @pytest.mark.parametrize("more", range(1, 4))

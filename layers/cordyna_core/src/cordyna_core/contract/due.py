@@ -52,10 +52,11 @@ def due_at(due: str, timezone: str, nominal: float) -> float:
     hour, minute = map(int, due.split(":"))
     zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
     tick = datetime.fromtimestamp(nominal, zone)
-    day = tick.replace(tzinfo=None, fold=0, hour=hour, minute=minute, second=0, microsecond=0)
+    day = tick.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
     while True:
         # Wall time first, then the offset: a day whose clocks change has 23 or 25 hours.
-        at = day.replace(tzinfo=zone).timestamp()
-        if at > nominal:
-            return at
+        for fold in (0, 1):  # where clocks show it twice, both count
+            at = day.replace(tzinfo=zone, fold=fold).timestamp()
+            if at > nominal:
+                return at
         day += timedelta(days=1)

@@ -26,7 +26,6 @@ async def snooze_incident(envelope: Envelope) -> None:
     def applied(stored: Incident | None, now: float) -> Incident | None:
         nonlocal problem
         if stored is not None and command_id in stored.commands:
-            problem = None
             return None
         problem = _problem(stored, command, now=now)
         return snoozed(stored, until, command_id) if stored and problem is None else None
