@@ -12,23 +12,17 @@ from typing import Final
 
 from cerebro.core.model.plan import Plan
 from cerebro.core.planning.planner import plan_invocation
+from cerebro.embedded.runtime.replies import ReplyFinder
 from cerebro.embedded.runtime.session import HomeSession
-from cerebro.embedded.storage.event_log import EventLog
 from cerebro.embedded.storage.targets import TargetState
 from cerebro.ports import DamagedItem
 from cordyna_cli.engine import Refused
 from cordyna_core.contract.base import Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
-from cordyna_core.contract.envelope import open_envelope, seal
+from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT
-from cordyna_core.contract.incidents import IncidentChanged, SnoozeIncident
+from cordyna_core.contract.incidents import SnoozeIncident
 from cordyna_core.contract.secret_params import plain_secret_problems
-from cordyna_core.contract.state_updates import (
-    DeclarationIgnored,
-    InvocationRejected,
-    RunStateChanged,
-    ServerRemoved,
-)
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError, UserError
 from cordyna_core.ports import Clock
@@ -71,7 +65,7 @@ class CommandClient:
             return refused
         after, event = self.last_seq(), self._sealed(command, event_id)
         self._session.put([event])
-        find_reply = _ReplyFinder(self._session.home.event_log, event_id, after)
+        find_reply = ReplyFinder(self._session.home.event_log, event_id, after)
         reply = self._session.wait_until(find_reply, time.monotonic() + wait_s)
         if reply is None:
             raise self._unanswered(event, wait_s)
@@ -85,7 +79,7 @@ class CommandClient:
         after = self.last_seq()
         self._session.process_alone(self._sealed(command, event_id))
         with self._session.read_transaction():
-            reply = _ReplyFinder(self._session.home.event_log, event_id, after)()
+            reply = ReplyFinder(self._session.home.event_log, event_id, after)()
         return reply if isinstance(reply, Refused) else None
 
     def _sealed(self, command: ClientCommand, event_id: str) -> str:
@@ -249,40 +243,7 @@ def _servers_of(plan: Plan) -> set[str]:
     return {task.server for task in plan.tasks if not task.is_join}
 
 
-class _ReplyFinder:
-    """Looks for the reply to a command among the events that have passed since the last call."""
-
-    def __init__(self, event_log: EventLog, event_id: str, after: int) -> None:
-        self._event_log, self._event_id, self._after = event_log, event_id, after
-
-    def __call__(self) -> Refused | bool | None:
-        for passed in self._event_log.events(None, self._after):
-            self._after = passed.seq
-            if self._event_id in passed.text:
-                reply = parse_reply(passed.text, self._event_id)
-                if reply is not None:
-                    return reply
-        return None
-
-
 def not_loaded(state: TargetState) -> Problem:
     """Return the problem of a server that failed to load."""
     name = f"server {state.server} ({state.target})" if state.server else state.target or "''"
     return Problem(code="not_loaded", message=f"{name} failed to load: {state.error}")
-
-
-def parse_reply(text: str, event_id: str) -> Refused | bool | None:
-    """Cerebro's reply in an event to command `event_id`: refused, accepted (True), or none."""
-    message = open_envelope(text).message
-    if isinstance(message, InvocationRejected) and message.event_id == event_id:
-        return Refused(message.task, tuple(message.problems))
-    if message.meta is None or message.meta.cause != event_id:
-        return None
-    match message:
-        case RunStateChanged() | ServerRemoved() | IncidentChanged():
-            return True
-        case DeclarationIgnored(server=server, accepted_revision=revision):
-            text = f"{server} has declared revision {revision} meanwhile"
-            return Refused(server, (Problem(code="newer_revision", message=text),))
-        case _:
-            return None

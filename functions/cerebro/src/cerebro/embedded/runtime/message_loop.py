@@ -4,9 +4,10 @@ One step takes a batch of waiting messages and due timers, and processes it in o
 the home. What cerebro publishes leaves after the commit, so that no server ever receives what a
 crash could make cerebro forget.
 
-If processing a message raises, the transaction is rolled back and the batch is put back; what then
-becomes of the message is decided by failed_items. Errors of the home itself (a full disk) are
-raised: they are no message's fault, and the batch is kept for the next step.
+What is done with one message is in item_processor. If that raises, the transaction is rolled back
+and the batch is put back; what then becomes of the message is decided by failed_items. Errors of
+the home itself (a full disk) are raised: they are no message's fault, and the batch is kept for the
+next step.
 
 Invariant: one message cannot stop the loop, and none is lost: it is processed, or a dead letter.
 """
@@ -17,37 +18,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
-from cerebro.adapters.codecs import OtherFormat
 from cerebro.core.declaration.handlers import declare_exactly
 from cerebro.core.graph.graph import Graph
 from cerebro.core.incidents.notices import AnyIncidentTimer, IncidentNotice
-from cerebro.core.internal_messages import FanOut, InternalMessage, OverdueCheck, PageTimer, Tick
+from cerebro.core.internal_messages import FanOut, OverdueCheck, PageTimer, Tick
 from cerebro.core.run.recovery import recover
 from cerebro.embedded.runtime.clock_jump import JUMP_MIN_S, shift_deadlines
 from cerebro.embedded.runtime.cron_ticks import CronTicks
-from cerebro.embedded.runtime.failed_items import FailedItems, is_of_home, reject
+from cerebro.embedded.runtime.failed_items import FailedItems, is_of_home
 from cerebro.embedded.runtime.failing_runs import FailingRuns
 from cerebro.embedded.runtime.incident_queue import IncidentQueue
-from cerebro.embedded.runtime.loop_items import Item, run_of, shifted, text_of
-from cerebro.embedded.runtime.plain_secrets import without_plain_secrets
+from cerebro.embedded.runtime.item_processor import ItemProcessor
+from cerebro.embedded.runtime.loop_items import Item, shifted
 from cerebro.embedded.runtime.timer_queue import TimerQueue
 from cerebro.embedded.storage.home import Home
-from cerebro.handlers.receive import answer_malformed, open_delivery, perform_one
 from cerebro.shell import Ports, perform
 from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.commands import Command, InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
-from cordyna_core.contract.envelope import (
-    Envelope,
-    MalformedEvent,
-    open_envelope,
-    seal,
-)
+from cordyna_core.contract.envelope import Envelope, open_envelope, seal
 from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id
-from cordyna_core.contract.readable_update import readable_update
 from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
-from cordyna_core.errors import Fatal
 from cordyna_core.ports import Clock
 
 _log = logging.getLogger("cordyna")
@@ -72,7 +64,6 @@ class MessageLoop:
         self._home, self._clock = home, clock
         self._to_server, self._on_event = to_server, on_event
         self._waiting: deque[Item] = deque()
-        self._opened: dict[Item, Envelope] = {}
         self._timers = TimerQueue(home)
         self._tie_breaks = count()
         self._leaving: list[tuple[Message, str]] = []
@@ -83,12 +74,13 @@ class MessageLoop:
         self.crons = CronTicks(serves)
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
         self._failing_runs = FailingRuns(home, self.ports)
+        self._processor = ItemProcessor(home, self.ports, self._failing_runs, self._failed)
         self._incidents = IncidentQueue(home)
 
     def put(self, event: str, envelope: Envelope | None = None) -> None:
         """Put an event on the bus. `envelope`: what it contains, if it has been read already."""
         if envelope is not None:
-            self._opened[event] = envelope
+            self._processor.note_opened(event, envelope)
         self._waiting.append(event)
 
     @contextmanager
@@ -231,7 +223,7 @@ class MessageLoop:
                 items += self._home.event_log.drain_inbox(inbox_limit)
             for item in items:
                 self._processing = item
-                self._process(item, now)
+                self._processor.process(item, now)
             self._processing = None
         self._failed.note_processed(items)
         return [item for item in items if isinstance(item, str)]
@@ -239,7 +231,7 @@ class MessageLoop:
     def process_now(self, event: str) -> None:
         """Process this one event now, before whatever waits."""
         with self._transaction():
-            self._process(event, self._clock())
+            self._processor.process(event, self._clock())
         self.flush()
 
     def publish_now(self, messages: Sequence[Message]) -> None:
@@ -319,54 +311,3 @@ class MessageLoop:
             _log.warning("a command was %s", reason)
             with self._home.transaction():
                 self._home.event_log.add_dead_letter(event, reason, self._clock())
-
-    def _process(self, item: Item, now: float) -> None:
-        if (error := self._failed.error_of(item)) is not None:
-            kept = without_plain_secrets(item, self._home.store)
-            reject(kept, error, self._home.event_log, self.ports, now)
-            return
-        opened, plain = self._opened.pop(item, None), item
-        item = without_plain_secrets(item, self._home.store)
-        try:
-            message = opened if opened is not None and item is plain else self._open(item)
-        except MalformedEvent as malformed:
-            self._process_malformed(str(item), malformed, now)
-            return
-        except OtherFormat as other:
-            # Of a dead letter that was put back, or was forged: it is no fault of the home.
-            self._home.event_log.add_dead_letter(str(item), str(other), now)
-            return
-        if isinstance(message, Envelope) and isinstance(item, str):
-            self._log_event(message, item, now)
-        if isinstance(message, Tick) and message.task in self._home.paused_crons.read():
-            # It has passed without a run, and is not reported as missed later.
-            self._home.store.write_tick(message.task, message.nominal)
-            return
-        try:
-            perform_one(message, self.ports)
-        except Fatal as fatal:
-            self._home.event_log.add_dead_letter(text_of(item), str(fatal), now)
-
-    def _process_malformed(self, event: str, malformed: MalformedEvent, now: float) -> None:
-        """Keep a malformed event, and answer it. What can be read of an update is logged apart."""
-        self._home.event_log.append(None, event, now)
-        reason = str(malformed)
-        if (update := readable_update(malformed)) is None:
-            answer_malformed(malformed, self.ports)
-        else:
-            text = seal(update.message, update.source, update.event_id, update.time)
-            self._log_event(update, text, now)
-            try:
-                perform_one(update, self.ports)
-                reason = f"{reason}; what can be read of it was handled"
-            except Fatal as fatal:
-                reason = f"{reason}; and what can be read of it was not handled: {fatal}"
-        self._home.event_log.add_dead_letter(event, reason, now)
-
-    def _log_event(self, envelope: Envelope, event: str, now: float) -> None:
-        run_id = run_of(envelope)
-        self._home.event_log.append(run_id, event, now)
-        self._failing_runs.note_event(run_id)
-
-    def _open(self, item: Item) -> Envelope | InternalMessage:
-        return open_delivery(item) if isinstance(item, str) else item
