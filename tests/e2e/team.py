@@ -17,8 +17,13 @@ from cordyna_cdk import TaskServer
 app = App()
 stack = Stack(app, app.node.get_context("cordyna:server"))
 code = app.node.get_context("cordyna:code")
+bodies = app.node.get_context("cordyna:bodies")
 TaskServer(
-    stack, "Server", code=code, server="e2e_server:server", max_concurrency="unlimited"
+    stack,
+    "Server",
+    code=code,
+    server="e2e_server:server",
+    max_concurrency=int(bodies) if bodies.isdecimal() else bodies,
 )
 app.synth()
 """
@@ -80,12 +85,47 @@ def leaving() -> str:
     return "done"
 '''
 
+BUSY = '''
+import time
+
+from cordyna_core import TaskServer
+
+server = TaskServer("{server}", owner="team-e2e")
+parts = ["part-%d" % number for number in range(4)]
+
+
+def body(seconds: float = 12) -> float:
+    """Keeps its worker longer than a command may wait without an answer."""
+    began = time.time()
+    time.sleep(seconds)
+    return began
+
+
+for part in parts:
+    server.task(name=part)(body)
+
+
+@server.task(upstream=parts)
+def parts_joined(*, ctx) -> list[float]:
+    """When the bodies of the parts began."""
+    return sorted(ctx.upstream.values())
+'''
+
 
 class Team:
-    """Their app and code are in `folder`; the stack is named after the server."""
+    """Their app and code are in `folder`; the stack is named after the server.
+
+    `bodies`: how many run at a time behind a work queue, or `unlimited` without one.
+    """
 
     def __init__(
-        self, cloud: Cloud, folder: Path, *, server: str = SERVER, code: str = FIRST
+        self,
+        cloud: Cloud,
+        folder: Path,
+        *,
+        server: str = SERVER,
+        code: str = FIRST,
+        bodies: str = "unlimited",
     ) -> None:
         self._server = server
         self._code = folder / "src"
@@ -93,7 +133,9 @@ class Team:
         self.needed = folder / "needed"
         """While this file is missing, `flaky` fails."""
         self._write(code)
-        self.app = TeamApp.write(APP, cloud, folder, code=str(self._code), server=server)
+        self.app = TeamApp.write(
+            APP, cloud, folder, code=str(self._code), server=server, bodies=bodies
+        )
 
     def add_a_task(self) -> None:
         """Write a new version of their code, without deploying it."""
