@@ -2,7 +2,8 @@
 
 There is one run, of tasks `t0`, `t1`, ... of one server, on one page. Messages have names:
 `invoke`, `cancel`, `retry`; `run:t0:1` is a command, `completed:t0:1` and `error:t0:1` are its
-answers; `ring:...` and `overdue:...` are page timers and overdue checks.
+answers; `ring:...`, `overdue:...` and `fan-out:...` are page timers, overdue checks, and what a
+part of a fan-out had no time for.
 
 Invariant: equal facts, and equal runs, are one object.
 """
@@ -110,7 +111,11 @@ class SmallRun:
         return float(self._messages[timer].due)
 
     def _sent_by(
-        self, effect: effects.SendPageTimer | effects.SendOverdueCheck | effects.Publish
+        self,
+        effect: effects.SendPageTimer
+        | effects.SendOverdueCheck
+        | effects.SendFanOut
+        | effects.Publish,
     ) -> Iterator[str]:
         """The names of the messages that an effect sends, that lead to anything."""
         match effect:
@@ -120,6 +125,10 @@ class SmallRun:
             case effects.SendOverdueCheck(check):
                 name = f"{check.id}:{check.turn}:{check.start}"
                 self._messages[name], self._cause_of[name] = check, check.id
+                yield name
+            case effects.SendFanOut(rest):
+                name = f"fan-out:{rest.index}:{rest.page}:{rest.start}:{rest.repair}:{rest.cause}"
+                self._messages[name], self._cause_of[name] = rest, rest.cause
                 yield name
             case effects.Publish(messages):
                 for message in messages:
@@ -155,7 +164,12 @@ class SmallRun:
                 due = state.timer_due_at
                 is_guarded = due is not None and effect.after < due <= effect.due
                 return (state if is_guarded else state._replace(timer_due_at=effect.due)), None
-            case effects.SendPageTimer() | effects.SendOverdueCheck() | effects.Publish():
+            case (
+                effects.SendPageTimer()
+                | effects.SendOverdueCheck()
+                | effects.SendFanOut()
+                | effects.Publish()
+            ):
                 for name in self._sent_by(effect):
                     state = state._replace(on_its_way=with_name(state.on_its_way, name))
                 return state, None

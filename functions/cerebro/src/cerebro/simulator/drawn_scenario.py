@@ -54,7 +54,7 @@ _DIVIDED: Final = (
 With the second ones, a part of a fan-out often has time for a task or two.
 """
 _SIZES: Final = (REAL, *_JOINED, *_DIVIDED, *_DIVIDED, _DIVIDED[1])
-_TASKS_TO_JOIN: Final = (4, 4, 4, 6)
+_TASKS_TO_JOIN: Final = (4, 4, 4, 4, 4, 4, 4, 6)
 _FAN_INS_TO_JOIN: Final = (5,) * 7
 """How many upstreams a task may have, beside 0, 1 and 2; most have as many as there are."""
 _HOLDS_S: Final = (0.0, 0.0, 5.0, 0.0, 2.0, 0.5, 0.0)
