@@ -23,5 +23,5 @@ def unchanged_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for name in sys.modules.keys() - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(written):
             del sys.modules[name]
-    if (sizes := sys.modules.get("cerebro.simulator.sizes")) is not None:
+    if (sizes := sys.modules.get("cerebro.simulator.parts.sizes")) is not None:
         sizes.REAL.set()

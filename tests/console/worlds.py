@@ -14,8 +14,8 @@ from cerebro.core.fact_readings import fact_reading
 from cerebro.core.fact_views import run_facts, run_structure
 from cerebro.core.views import run_view
 from cerebro.handlers import queries
-from cerebro.simulator.scenario import BEGIN
-from cerebro.simulator.world import World
+from cerebro.simulator.parts.scenario import BEGIN
+from cerebro.simulator.worlds.world import World
 from cordyna_cli.wording.status_marks import mark_of
 from cordyna_console.answers.runs import reading
 from cordyna_console.console import Console, ConsoleIdentity

@@ -12,8 +12,8 @@ from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.views import Word, word_of
 from cerebro.handlers import queries
-from cerebro.simulator.scenario import BEGIN
-from cerebro.simulator.world import World
+from cerebro.simulator.parts.scenario import BEGIN
+from cerebro.simulator.worlds.world import World
 from world.run_readings import reading_of
 from world.scenarios import a_run
 

@@ -6,7 +6,7 @@ from cerebro.core.incidents import causes
 from cerebro.core.model.task_run import TaskRun
 from cerebro.core.run.run_access import read_facts, read_snapshot
 from cerebro.shell import perform
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.base import ErrorDescription
 from world.incidents import events, the_incident
 from world.scenarios import ReactionWorld, a_run

@@ -6,8 +6,8 @@ from cerebro.core.model.task_run import TaskRun
 from cerebro.core.view_updates import ViewedRun, updated_run, viewed_run
 from cerebro.core.views import run_view
 from cerebro.handlers import queries
-from cerebro.simulator.scenario import BEGIN
-from cerebro.simulator.world import World
+from cerebro.simulator.parts.scenario import BEGIN
+from cerebro.simulator.worlds.world import World
 
 SEEDS = range(20, 80)
 MOMENTS_S = [0.4 * 1.05**look for look in range(170)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebro.core.run import transitions
+from cerebro.core.run import new_facts
 from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.replay.recording import recording_of
 from cerebro.embedded.replay.replayer import replay
@@ -17,6 +17,7 @@ from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT
+from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.contract.views.replay import Divergence, ReplayView
 from cordyna_core.errors import NotFound, UserError
 from world.scenarios import EngineWorld, an_engine
@@ -65,6 +66,26 @@ def test_replay_expires_deadlines_in_virtual_time(said: tuple[Any, ...]) -> None
 
     assert replayed(world, run).divergences == []
     assert world.states() == {"x": "error ack_timeout"}
+
+
+def test_replay_of_malformed_update_has_no_divergence() -> None:
+    """What was read of it is an event of the run; the whole of it decided nothing."""
+    world = an_engine("a: x", silent=("x",), x={"retries": 1})
+    run = world.invoke("x")
+    for output in ("NaN", "[1e999]"):
+        attempt = world.task("x").attempt
+        world.driver.loop.put(
+            f'{{"id":"e-{attempt}","time":"{rfc3339(utc(world.now))}",'
+            '"source":"cordyna.server.a","detail-type":"TaskStateChanged","detail":'
+            f'{{"server":"a","run_id":"{run}","task":"x","attempt":{attempt},'
+            f'"state":"completed","output":{output}}}}}'
+        )
+        world.driver.settle()
+        world.after(60).retry()
+    world.cancel()
+
+    assert world.task("x").attempt == 3
+    assert replayed(world, run).divergences == []
 
 
 def test_replay_keeps_deadline_that_just_did_not_expire() -> None:
@@ -130,7 +151,7 @@ def test_replay_with_other_back_off_reports_missing_command(
     run = world.invoke("x")
     world.after(60)
 
-    monkeypatch.setattr(transitions, "back_off_s", lambda task, attempt, run_id: 60.0)
+    monkeypatch.setattr(new_facts, "back_off_s", lambda task, attempt, run_id: 60.0)
     view = replayed(world, run)
 
     missing = [(each.what, each.attempt) for each in view.divergences if each.how == "missing"]
@@ -142,7 +163,7 @@ def test_replay_with_longer_back_off_reports_other_time(monkeypatch: pytest.Monk
     run = world.invoke("x")
     world.after(60)
 
-    monkeypatch.setattr(transitions, "back_off_s", lambda task, attempt, run_id: 9.0)
+    monkeypatch.setattr(new_facts, "back_off_s", lambda task, attempt, run_id: 9.0)
     view = replayed(world, run)
 
     late = next(each for each in view.divergences if each.what == "RunTask")
@@ -157,7 +178,7 @@ def test_replay_without_retry_reports_every_difference(
     run = world.invoke("x")
     world.after(60)
 
-    monkeypatch.setattr(transitions, "is_retryable", lambda reason: reason != "failed")
+    monkeypatch.setattr(new_facts, "is_retryable", lambda reason: reason != "failed")
     view = replayed(world, run)
 
     assert shown(view) == [

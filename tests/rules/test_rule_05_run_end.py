@@ -8,7 +8,7 @@ from cerebro.core.effects import ReadPage, WriteTask
 from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.state_updates import RunStateChanged
 from world.scenarios import a_run
 

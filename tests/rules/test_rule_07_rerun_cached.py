@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from cerebro.core.internal_messages import PageTimer
-from cerebro.simulator.cached_facts import CachedFacts
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.cached_facts import CachedFacts
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.ids import CLIENT
 from world.scenarios import ReactionWorld, a_run

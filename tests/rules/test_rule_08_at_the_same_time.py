@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cerebro.core.model.task_run import Rank
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import Envelope

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cerebro.core.internal_messages import PageTimer
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import CLIENT, run_id_of

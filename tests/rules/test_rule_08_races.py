@@ -2,7 +2,7 @@
 
 import pytest
 
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.state_updates import TaskStateChanged

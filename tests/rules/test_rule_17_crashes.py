@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cerebro.core.model.task_run import Rank
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.commands import RetryRun
 from cordyna_core.contract.ids import CLIENT
 from cordyna_core.contract.state_updates import RunStateChanged, TaskStateChanged

@@ -6,7 +6,7 @@ from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.core.model.task_run import Rank
 from cerebro.core.run import page_check
 from cerebro.shell import perform
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT, run_id_of
 from world.reuse import fresh, run_through

@@ -7,7 +7,7 @@ from cerebro.core.internal_messages import OverdueCheck, PageTimer
 from cerebro.core.run.page_timers import PAGE_CHECK_DELAY_S
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.commands import RunTask
 from world.scenarios import ReactionWorld, a_run
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from cerebro.core.internal_messages import OverdueCheck, PageTimer
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.state_updates import TaskStateChanged
 from world.scenarios import ReactionWorld, a_run
 

@@ -6,7 +6,7 @@ import pytest
 
 from cerebro.core.run.recovery import recover
 from cerebro.shell import perform
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from world.scenarios import ReactionWorld, a_run
 
 TASKS = "a  b  c  d  e<-a,b,c,d"

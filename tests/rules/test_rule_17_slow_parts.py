@@ -11,7 +11,7 @@ from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.core.run.fan_out import PART_MAX_S
 from cerebro.handlers.receive import program_of
 from cerebro.shell import perform
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from cordyna_core.contract.commands import InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT, run_id_of
 from world.reactions import Reactions

@@ -9,7 +9,7 @@ from cerebro.handlers.sweep import (
     SweepProgress,
     sweep_shards,
 )
-from cerebro.simulator.sizes import Sizes, sizes
+from cerebro.simulator.parts.sizes import Sizes, sizes
 from world.scenarios import ReactionWorld, a_run, a_world
 
 RUNS = [f"{first}{rest}" for first in "058CGHPXZ" for rest in "1Z"]

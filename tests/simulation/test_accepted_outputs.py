@@ -11,9 +11,9 @@ from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.new_facts import begin_attempt, wait_again
-from cerebro.simulator.accepted_outputs import AcceptedOutputs
-from cerebro.simulator.reference_messages import check_command
-from cerebro.simulator.unexpected import Unexpected
+from cerebro.simulator.checks.accepted_outputs import AcceptedOutputs
+from cerebro.simulator.checks.reference_messages import check_command
+from cerebro.simulator.checks.unexpected import Unexpected
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import server_source

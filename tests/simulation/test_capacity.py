@@ -11,12 +11,12 @@ from cerebro.core.effects import WriteTask
 from cerebro.core.internal_messages import FanOut
 from cerebro.core.model.task_run import Rank
 from cerebro.simulator.__main__ import main
-from cerebro.simulator.load_promises import delay_max_s
-from cerebro.simulator.network import InFlightMessage
-from cerebro.simulator.sizes import REAL
-from cerebro.simulator.unexpected import Unexpected
-from cerebro.simulator.wide_scenario import PROFILES, wide_scenario
-from cerebro.simulator.world import World
+from cerebro.simulator.checks.load_promises import delay_max_s
+from cerebro.simulator.checks.unexpected import Unexpected
+from cerebro.simulator.drawn.wide_scenario import PROFILES, wide_scenario
+from cerebro.simulator.parts.sizes import REAL
+from cerebro.simulator.worlds.network import InFlightMessage
+from cerebro.simulator.worlds.world import World
 
 WIDTHS = (100, 1_000, 10_000) if os.environ.get("SIM") == "full" else (100, 1_000)
 

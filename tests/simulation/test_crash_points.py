@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from cerebro.simulator.faults import NO_FAULTS
-from cerebro.simulator.scenario import SafetyNets, Scenario, ScriptedMessage, ServerBehavior
-from cerebro.simulator.sizes import REAL, Sizes
-from cerebro.simulator.world import World
+from cerebro.simulator.parts.faults import NO_FAULTS
+from cerebro.simulator.parts.scenario import SafetyNets, Scenario, ScriptedMessage, ServerBehavior
+from cerebro.simulator.parts.sizes import REAL, Sizes
+from cerebro.simulator.worlds.world import World
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
 from cordyna_core.contract.ids import CLIENT, run_id_of

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import pytest
 
-from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.output_types import ROWS, TEXT
-from cerebro.simulator.reference_declarations import check_declaration
-from cerebro.simulator.unexpected import Unexpected
+from cerebro.simulator.checks.handled_input import HandledInput
+from cerebro.simulator.checks.reference_declarations import check_declaration
+from cerebro.simulator.checks.unexpected import Unexpected
+from cerebro.simulator.parts.output_types import ROWS, TEXT
 from cordyna_core.contract.base import Message, Meta, Problem
 from cordyna_core.contract.commands import RemoveServer
 from cordyna_core.contract.declaration import ServerDeclared

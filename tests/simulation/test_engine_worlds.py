@@ -7,7 +7,7 @@ import pytest
 
 from cerebro.embedded.runtime import message_loop
 from cerebro.embedded.runtime.message_loop import MessageLoop
-from cerebro.simulator.engine_world import EngineWorld
+from cerebro.simulator.worlds.engine_world import EngineWorld
 
 SEEDS = range(60)
 

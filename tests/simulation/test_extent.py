@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from cerebro.handlers.sweep import sweep_shards
-from cerebro.simulator.drawn_scenario import WIDE_INTERVAL, scenario_of
-from cerebro.simulator.faults import FaultInjector
-from cerebro.simulator.scenario import Scenario
-from cerebro.simulator.sizes import REAL
-from cerebro.simulator.world import World
+from cerebro.simulator.drawn.scenario import WIDE_INTERVAL, scenario_of
+from cerebro.simulator.parts.faults import FaultInjector
+from cerebro.simulator.parts.scenario import Scenario
+from cerebro.simulator.parts.sizes import REAL
+from cerebro.simulator.worlds.world import World
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RemoveServer, RetryRun
 from cordyna_core.contract.declaration import ServerDeclared, TaskDeclaration
 from cordyna_core.contract.incidents import SnoozeIncident
@@ -82,7 +82,7 @@ def test_sweeps_stop_while_a_run_waits_for_a_dead_letter(
         sweeps.append(1)
         sweep_shards(*arguments)
 
-    monkeypatch.setattr("cerebro.simulator.world.sweep_shards", count_and_sweep)
+    monkeypatch.setattr("cerebro.simulator.worlds.world.sweep_shards", count_and_sweep)
     days = 0.0
     for seed in range(1, 1000, 5):  # the kind "no repair"
         sweeps.clear()
@@ -96,6 +96,6 @@ def test_sweeps_stop_while_a_run_waits_for_a_dead_letter(
 
 def test_more_timers_than_pages_explain_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert World(8262).run().broken is None  # an hour of sweeps of five pages
-    monkeypatch.setattr("cerebro.simulator.load_promises.TIMERS_MAX", (1, 0))
+    monkeypatch.setattr("cerebro.simulator.checks.load_promises.TIMERS_MAX", (1, 0))
     assert "timers" in (World(8262).run().broken or "")
     REAL.set()

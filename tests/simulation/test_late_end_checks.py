@@ -10,12 +10,12 @@ from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.new_facts import begin_attempt, wait_again
-from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.handlers import SimulatedHandler
-from cerebro.simulator.noted_effects import NOTED
-from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.unexpected import Unexpected
-from cerebro.simulator.world import World
+from cerebro.simulator.checks.handled_input import HandledInput
+from cerebro.simulator.checks.noted_effects import NOTED
+from cerebro.simulator.checks.reference_effects import check_effects
+from cerebro.simulator.checks.unexpected import Unexpected
+from cerebro.simulator.worlds.handlers import SimulatedHandler
+from cerebro.simulator.worlds.world import World
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.envelope import Envelope
 from cordyna_core.contract.ids import server_source

@@ -6,7 +6,7 @@ import pytest
 
 from cerebro.simulator import night
 from cerebro.simulator.campaign import Report
-from cerebro.simulator.verdict import Verdict
+from cerebro.simulator.parts.verdict import Verdict
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.new_facts import begin_attempt, complete_without_body
-from cerebro.simulator.answers import check_answer
-from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference import Reference
-from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.reference_page_checks import check_page
-from cerebro.simulator.unexpected import Unexpected
+from cerebro.simulator.checks.answers import check_answer
+from cerebro.simulator.checks.handled_input import HandledInput
+from cerebro.simulator.checks.reference import Reference
+from cerebro.simulator.checks.reference_effects import check_effects
+from cerebro.simulator.checks.reference_page_checks import check_page
+from cerebro.simulator.checks.unexpected import Unexpected
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import Message, Problem, meta_at
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun

@@ -6,8 +6,8 @@ import pytest
 
 from cerebro.core.model.run import RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
-from cerebro.simulator.recovery_checks import check_resumed
-from cerebro.simulator.unexpected import Unexpected
+from cerebro.simulator.checks.recovery_checks import check_resumed
+from cerebro.simulator.checks.unexpected import Unexpected
 from cerebro.testing.examples import a_plan, a_run
 
 NOW = 1000.0

@@ -11,14 +11,14 @@ from cerebro.core.effects import WriteCachedResult, WriteRun
 from cerebro.core.model.plan import CachedResult
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.run.new_facts import wait_again
-from cerebro.simulator.faults import FaultInjector
-from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.handlers import SimulatedHandler
-from cerebro.simulator.reference_messages import check_run_message, check_same_end
-from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
-from cerebro.simulator.sizes import REAL
-from cerebro.simulator.unexpected import Unexpected
-from cerebro.simulator.world import World
+from cerebro.simulator.checks.handled_input import HandledInput
+from cerebro.simulator.checks.reference_messages import check_run_message, check_same_end
+from cerebro.simulator.checks.unexpected import Unexpected
+from cerebro.simulator.parts.faults import FaultInjector
+from cerebro.simulator.parts.scenario import Scenario, ScriptedMessage, ServerBehavior
+from cerebro.simulator.parts.sizes import REAL
+from cerebro.simulator.worlds.handlers import SimulatedHandler
+from cerebro.simulator.worlds.world import World
 from cerebro.testing.examples import RUN, a_plan
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import InvokeTask, RetryRun
@@ -72,7 +72,7 @@ def test_reuse_after_any_other_change_is_noticed(
     """The reference has a list of its own of what has no effect on a result."""
     assert not reuses(a_world_with_reuse(change))
     planted = FIELDS_WITHOUT_EFFECT_ON_RESULTS | set(change)
-    monkeypatch.setattr("cerebro.core.graph.graph.FIELDS_WITHOUT_EFFECT_ON_RESULTS", planted)
+    monkeypatch.setattr("cerebro.core.graph.versions.FIELDS_WITHOUT_EFFECT_ON_RESULTS", planted)
     broken = a_world_with_reuse(change).run().broken
     assert broken == "a reuses a result that was made from something else"
 

@@ -13,10 +13,10 @@ from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.new_facts import begin_attempt, wait_again
-from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.reference_runs import check_run
-from cerebro.simulator.rerun_promises import RerunPromises
-from cerebro.simulator.unexpected import Unexpected
+from cerebro.simulator.checks.handled_input import HandledInput
+from cerebro.simulator.checks.reference_runs import check_run
+from cerebro.simulator.checks.rerun_promises import RerunPromises
+from cerebro.simulator.checks.unexpected import Unexpected
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.commands import RetryRun, RunTask

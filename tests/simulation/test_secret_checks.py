@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cerebro.simulator.secrets import MISSPELT, PLAIN, SCHEMA, SECRET, has_plain, may_be_kept
+from cerebro.simulator.parts.secrets import MISSPELT, PLAIN, SCHEMA, SECRET, has_plain, may_be_kept
 from world.declarations import declared, graph_of
 
 TAKES_SECRET = {"params_schema": {"type": "object", "properties": {SECRET: SCHEMA}}}

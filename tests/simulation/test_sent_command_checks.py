@@ -9,8 +9,8 @@ from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.new_facts import begin_attempt, wait_again
-from cerebro.simulator.rerun_promises import RerunPromises
-from cerebro.simulator.sent_commands import SentCommands
+from cerebro.simulator.checks.rerun_promises import RerunPromises
+from cerebro.simulator.checks.sent_commands import SentCommands
 from cerebro.testing.examples import RUN
 
 A = PlannedTask(name="a", server="s")

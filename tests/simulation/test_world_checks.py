@@ -13,15 +13,15 @@ from cerebro.core.model.plan import Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.core.model.task_run import Rank, TaskRun
 from cerebro.core.run.new_facts import begin_attempt, expire
-from cerebro.simulator.checker import Checker, InvariantBroken
-from cerebro.simulator.deciders import Deciders
-from cerebro.simulator.handled_input import HandledInput
-from cerebro.simulator.load_promises import LoadPromises
-from cerebro.simulator.reference_effects import check_effects
-from cerebro.simulator.scenario import Scenario, ScriptedMessage, ServerBehavior
-from cerebro.simulator.stored_forms import as_received
-from cerebro.simulator.unexpected import Unexpected
-from cerebro.simulator.world import World
+from cerebro.simulator.checks.checker import Checker, InvariantBroken
+from cerebro.simulator.checks.deciders import Deciders
+from cerebro.simulator.checks.handled_input import HandledInput
+from cerebro.simulator.checks.load_promises import LoadPromises
+from cerebro.simulator.checks.reference_effects import check_effects
+from cerebro.simulator.checks.stored_forms import as_received
+from cerebro.simulator.checks.unexpected import Unexpected
+from cerebro.simulator.parts.scenario import Scenario, ScriptedMessage, ServerBehavior
+from cerebro.simulator.worlds.world import World
 from cerebro.testing.examples import RUN
 from cordyna_core.contract.base import meta_at
 from cordyna_core.contract.commands import InvokeTask

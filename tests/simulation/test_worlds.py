@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from cerebro.simulator.campaign import replay, report_lines, simulate
-from cerebro.simulator.drawn_scenario import scenario_of
-from cerebro.simulator.faults import FAULTS, FaultInjector
-from cerebro.simulator.sizes import REAL
-from cerebro.simulator.trace import table
-from cerebro.simulator.world import World
+from cerebro.simulator.drawn.scenario import scenario_of
+from cerebro.simulator.parts.faults import FAULTS, FaultInjector
+from cerebro.simulator.parts.sizes import REAL
+from cerebro.simulator.parts.trace import table
+from cerebro.simulator.worlds.world import World
 
 
 @pytest.fixture(autouse=True)

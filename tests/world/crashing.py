@@ -6,7 +6,7 @@ from typing import Any, cast
 from cerebro.core.effects import Program
 from cerebro.handlers.receive import program_of
 from cerebro.shell import PERFORM
-from cerebro.simulator.cached_facts import CachedFacts
+from cerebro.simulator.parts.cached_facts import CachedFacts
 from cordyna_core.contract.commands import RunTask
 from world.declarations import declared
 from world.reactions import Reactions

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cerebro.simulator.campaign import Report, campaign, replay, replay_command, report_lines
+from cerebro.simulator.drawn.wide_scenario import PROFILES
 from cerebro.simulator.fan_outs import fan_out_rows
 from cerebro.simulator.night import run_night
 from cerebro.simulator.own_servers import declared_by
-from cerebro.simulator.trace import table
-from cerebro.simulator.wide_scenario import PROFILES
+from cerebro.simulator.parts.trace import table
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.errors import CordynaError
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
 
-from cerebro.simulator.engine_world import EngineWorld
-from cerebro.simulator.faults import FAULTS
-from cerebro.simulator.trace import Trace
-from cerebro.simulator.verdict import Verdict
-from cerebro.simulator.world import World
+from cerebro.simulator.parts.faults import FAULTS
+from cerebro.simulator.parts.trace import Trace
+from cerebro.simulator.parts.verdict import Verdict
+from cerebro.simulator.worlds.engine_world import EngineWorld
+from cerebro.simulator.worlds.world import World
 from cordyna_core.contract.declaration import ServerDeclared
 
 CHUNK_SEEDS: Final = 500

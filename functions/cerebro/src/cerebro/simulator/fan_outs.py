@@ -5,8 +5,8 @@ python -m cerebro.simulator --wide 100 1000 10000 --profile steady
 
 from collections.abc import Iterator, Sequence
 
-from cerebro.simulator.wide_scenario import PROFILES, wide_scenario
-from cerebro.simulator.world import World
+from cerebro.simulator.drawn.wide_scenario import PROFILES, wide_scenario
+from cerebro.simulator.worlds.world import World
 
 RETRIES = (0, 2)
 
