@@ -108,6 +108,37 @@ def test_malformed_message_is_dead_lettered_with_its_reason(
     assert metrics_in(capsys.readouterr().out) == [("DeadLettered", {}, 1)]
 
 
+@pytest.mark.parametrize(
+    "params", ["[" * 5_000 + "]" * 5_000, '"\\ud83d"', "9" * 5_000, '"\n"', "NaN"]
+)
+def test_command_that_no_parser_reads_is_answered(params: str) -> None:
+    """Its batch is answered, too."""
+    fake = FakeRuntime()
+    body = an_invocation(fake).replace('"params":{}', f'"params":{{"x":{params}}}')
+    assert params in body
+
+    answer = on_queue("planner", fake.build)(batch(body, fake.declared("x")), Context())
+
+    assert answer == {"batchItemFailures": []}
+    assert names_of(fake.bus.published)[0] == "InvocationRejected"
+    assert names_of(fake.bus.published)[-1] == "DeclarationAccepted"
+    assert fake.dead.letters == []
+
+
+def test_malformed_update_is_a_dead_letter_and_counts() -> None:
+    fake = FakeRuntime()
+    handler = on_queue("tracker", fake.build)
+    handler(batch(fake.declared("x"), an_invocation(fake)), Context())
+    body = an_update(fake, "completed").replace('"state"', '"output":NaN,"state"')
+
+    assert handler(batch(body), Context()) == {"batchItemFailures": []}
+
+    assert [letter for letter, _ in fake.dead.letters] == [body]
+    fact = fake.store.read_task(run_id_of("x", "k"), 0)
+    assert fact is not None
+    assert fact.reason == "failed_terminal"
+
+
 @pytest.mark.parametrize("change", [{"detail": {"task": 7}}, {"detail-type": "InvokeTsk"}])
 def test_malformed_command_of_a_client_is_no_dead_letter(
     change: dict[str, Any], capsys: pytest.CaptureFixture[str]

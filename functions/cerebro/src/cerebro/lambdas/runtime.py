@@ -7,7 +7,6 @@ acknowledged. Metrics are written last.
 Everything is created by the first call, not at import: importing needs no environment.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from cerebro.shell import Ports
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
 from cordyna_core.contract.ids import is_client, run_id_of
+from cordyna_core.contract.lenient_json import read_leniently
 from cordyna_core.contract.registry import Sender, is_misspelt_by_client, sent_by
 from cordyna_core.errors import ServiceError
 
@@ -170,7 +170,7 @@ def _check_time(context: LambdaContext) -> None:
 def _is_command_of_client(body: str) -> bool:
     """Return whether it is a command of a client, even if it is malformed."""
     try:
-        event = json.loads(body)
+        event = read_leniently(body)
     except ValueError:
         return False
     if not isinstance(event, dict):
