@@ -222,7 +222,8 @@ def test_of_two_timers_one_decides(effects: int) -> None:
     world.now = SIX + 3601
     timer = DeadlineTimer("a", SIX, SIX + 3600)
     resume = world.driver.begin(timer, effects=effects)
-    complete(world, run_id, "u", "a")
+    for task in ("u", "a"):
+        world.report(task, "completed", run_id=run_id)
     world.handle(timer)
     resume(50)
     deadline = world.store.read_deadline("a", SIX)
