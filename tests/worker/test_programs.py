@@ -61,3 +61,23 @@ def test_namesakes_of_two_servers_never_meet(session: Session, tmp_path: Path) -
 
     outputs = [session.do("team", server=f"team-{t}").final["output"] for t in ("a", "b")]
     assert outputs == ["team-a app.tasks", "team-b app.tasks"]
+
+
+OF_PYTHON = "json", "typing", "random", "token", "signal", "email", "calendar", "cordyna_core"
+
+
+@pytest.mark.parametrize("name", OF_PYTHON)
+def test_server_named_as_a_module_of_python_works(
+    session: Session, tmp_path: Path, name: str
+) -> None:
+    """The library needs these modules, some of them only when the first model is built."""
+    file = tmp_path / f"{name}.py"
+    file.write_text(
+        "from cordyna_core import TaskServer\n"
+        f"server = TaskServer('as-{name}')\n"
+        "@server.task\n"
+        "def own(count: int = 3) -> int: return count\n"
+    )
+
+    assert isinstance(session.load(str(file), cwd=str(tmp_path)), Declared)
+    assert session.do("own", server=f"as-{name}").final.get("output") == 3

@@ -29,6 +29,10 @@ def become_serve(
     sys.stdout.flush()
     sys.stderr.flush()
     # What this program can import, the new one can; but nothing of it replaces Python's modules.
-    boot = f"import sys; sys.path += [p for p in {sys.path!r} if p not in sys.path]; {_BOOT}"
+    entries = [entry for entry in sys.path if entry]
+    boot = (
+        "import sys; sys.path[:] = filter(None, sys.path);"
+        f" sys.path += [p for p in {entries!r} if p not in sys.path]; {_BOOT}"
+    )
     options = [] if concurrency is None else ["--concurrency", str(concurrency)]
     replace(sys.executable, [sys.executable, "-c", boot, target, *options])

@@ -49,14 +49,15 @@ class ImportedServer(Protocol):
 
 def load(target: str) -> ImportedServer:
     """Import the TaskServer that `target` names. Raises UserError and what the import raises."""
+    # The first validation builds the model: once before the fork, not once in every body; and
+    # before a module beside the server, such as `email.py`, can replace what pydantic imports then.
+    RunTask.model_rebuild()
     return _TaskServerAdapter(load_program(target))
 
 
 class _TaskServerAdapter:
     def __init__(self, server: TaskServer) -> None:
         self._server = server
-        # The first validation builds the model: once before the fork, not once in every body.
-        RunTask.model_rebuild()
 
     @property
     def concurrency(self) -> int | None:

@@ -13,7 +13,11 @@ from cordyna_core.worker import processes
 from cordyna_core.worker.spec import ServerSpec
 
 _SOURCES: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
-_BOOT: Final = "from cordyna_core.worker.template import main; main()"
+# Without the working folder: a module there, such as `token.py`, does not replace Python's own.
+_BOOT: Final = (
+    "import sys; sys.path[:] = filter(None, sys.path);"
+    " from cordyna_core.worker.template import main; main()"
+)
 # Appended: what the server's own environment has installed comes first.
 _BOOT_OWN: Final = f"import sys; sys.path.append({_SOURCES!r}); {_BOOT}"
 

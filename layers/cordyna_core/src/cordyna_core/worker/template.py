@@ -44,7 +44,6 @@ def main() -> NoReturn:
     fd, spec_text = sys.argv[1:3]
     spec = spec_from_json(spec_text)
     sys.argv[:] = [spec.target]
-    sys.path[:] = [entry for entry in sys.path if entry]
     faulthandler.enable()
     log = body_output.install(spec.log_format)
     interrupts = Interrupts()
