@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli_aws.cloud_in_memory import NOON, SERVER, MemoryCloud
+from cli_aws.cloud_in_memory import NOON, SERVER, MemoryCloud, refused
 from cli_aws.test_aws_engine import a_world, an_engine, codes, invoked
 from cli_aws.test_cloud_operations import DEAD, Sqs, a_message
 from cordyna_cli.aws.commands import ASK_WHY_AFTER_S
@@ -100,6 +100,19 @@ def test_follow_logs_yields_lines_until_the_run_has_ended() -> None:
 
     assert batches == [["one"], [], ["two"], ["late"]]
     assert [line.text for line in engine.iter_logs(run_id)] == ["one", "two", "late"]
+
+
+def test_message_that_cannot_be_put_back_stays_a_dead_letter() -> None:
+    cloud = MemoryCloud()
+    sqs = Sqs(cloud, cordyna_tracker_dead_letters=[a_message("one")], cordyna_tracker=[])
+
+    def fail(**_: Any) -> Any:
+        raise refused("InternalError")
+
+    cloud.answers["sqs.send_message"] = fail
+    with pytest.raises(ServiceError):
+        an_engine(cloud).operations.redrive(DEAD)
+    assert len(sqs.queues[DEAD]) == 1
 
 
 def test_purge_deletes_the_messages_of_a_queue() -> None:
