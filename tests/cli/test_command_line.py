@@ -88,7 +88,15 @@ def _no_command(word: str, step: str) -> str:
                 (word,),
                 _no_command(word, f"did you mean `dyna {command}`? `dyna --help` lists all"),
             )
-            for word, command in [("shwo", "show"), ("run", "do"), ("triger", "do"), ("up", "dev")]
+            for word, command in [
+                ("shwo", "show"),
+                ("run", "do"),
+                ("triger", "do"),
+                ("up", "dev"),
+                ("backfill", "do"),
+                ("unpause", "cron"),
+                ("web", "open"),
+            ]
         ),
         (("bogus",), _no_command("bogus", "dyna --help")),
         (("zzz",), 'error: there is no command "zzz".\n  next: dyna --help\n'),

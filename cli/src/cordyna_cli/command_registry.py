@@ -39,7 +39,9 @@ COMMANDS: Final[dict[str, dict[str, CommandEntry]]] = {
         "cancel": CommandEntry("retry_cancel:cancel", "End a run now."),
     },
     "Look at a run (the last one by default)": {
-        "show": CommandEntry("inspect:show", "Its tasks as a tree, and how it ended."),
+        "show": CommandEntry(
+            "inspect:show", "How it was invoked, its tasks as a tree, and how it ended."
+        ),
         "why": CommandEntry(
             "inspect:why", "Why it, or one of its tasks, is as it is; and what to type next."
         ),
@@ -101,16 +103,29 @@ _SIMILARITY_MIN: Final = 0.7
 """From 0 to 1; below it, two short words are similar by chance."""
 
 _OTHER_WORDS: Final = {
-    "do": ("run", "invoke", "trigger", "execute", "exec", "submit", "start"),
+    "do": (
+        "run",
+        "invoke",
+        "trigger",
+        "execute",
+        "exec",
+        "submit",
+        "start",
+        "backfill",
+        "materialize",
+    ),
     "dev": ("serve", "up", "server", "scheduler"),
     "cancel": ("stop", "kill", "abort", "terminate"),
     "retry": ("rerun", "restart", "resume", "clear"),
     "show": ("status", "view", "get", "inspect"),
     "tasks": ("list", "ls", "dags", "jobs"),
-    "cron": ("schedule", "schedules"),
+    "cron": ("schedule", "schedules", "pause", "unpause"),
     "logs": ("log", "tail"),
     "watch": ("wait", "follow"),
     "init": ("new", "create"),
+    "open": ("web", "webserver", "browser"),
+    "runs": ("ps", "history"),
+    "graph": ("lineage", "dag"),
     "doctor": ("check", "health", "info"),
 }
 """What other tools call a command."""
