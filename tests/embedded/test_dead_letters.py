@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cerebro.core.internal_messages import FanOut, PageTimer
 from cerebro.embedded.embedded_engine import EmbeddedEngine
-from cerebro.embedded.runtime import failed_items, item_processor
+from cerebro.embedded.runtime import failed_items, item_handler
 from cerebro.embedded.runtime.failed_items import TRIES_MAX
 from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import DiskHome, Home, MemoryHome
@@ -58,7 +58,7 @@ def fail_on(monkeypatch: pytest.MonkeyPatch, *texts: str, times: int = 1000) -> 
             raise ZeroDivisionError("a fault of ours")
         perform_one(message, ports)
 
-    monkeypatch.setattr(item_processor, "perform_one", performed)
+    monkeypatch.setattr(item_handler, "perform_one", performed)
     return processed
 
 
@@ -172,7 +172,7 @@ def test_fault_of_the_home_is_raised_and_nothing_is_lost(
 
     loop.put(invocation("one"))
     with monkeypatch.context() as patch:
-        patch.setattr(item_processor, "perform_one", full)
+        patch.setattr(item_handler, "perform_one", full)
         with pytest.raises(ServiceError, match="full"):
             loop.step()
 
@@ -189,7 +189,7 @@ def test_damaged_row_is_a_fault_of_its_message(
 
     loop.put(invocation("one"))
     with monkeypatch.context() as patch:
-        patch.setattr(item_processor, "perform_one", damaged)
+        patch.setattr(item_handler, "perform_one", damaged)
         settle(loop)
 
     ((_, reason),) = home.event_log.dead_letters()

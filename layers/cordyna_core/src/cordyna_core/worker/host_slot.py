@@ -48,12 +48,12 @@ class HostSlot:
 
     @property
     def number(self) -> int:
-        """What tells the host from the next one; 0 while there is none."""
+        """What tells the host from the next one; 0 if the slot is empty."""
         return 0 if self._host is None else self._count
 
     @property
     def pid(self) -> int:
-        """The host's process; 0 while there is none."""
+        """The host's process; 0 if the slot is empty."""
         return 0 if self._host is None else self._host.pid
 
     def fileno(self) -> int:

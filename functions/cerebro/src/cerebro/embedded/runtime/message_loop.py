@@ -4,7 +4,7 @@ One step takes a batch of waiting messages and due timers, and processes it in o
 the home. What cerebro publishes leaves after the commit, so that no server ever receives what a
 crash could make cerebro forget.
 
-What is done with one message is in item_processor. If that raises, the transaction is rolled back
+What is done with one message is in item_handler. If that raises, the transaction is rolled back
 and the batch is put back; what then becomes of the message is decided by failed_items. Errors of
 the home itself (a full disk) are raised: they are no message's fault, and the batch is kept for the
 next step.
@@ -28,7 +28,7 @@ from cerebro.embedded.runtime.cron_ticks import CronTicks
 from cerebro.embedded.runtime.failed_items import FailedItems, is_of_home
 from cerebro.embedded.runtime.failing_runs import FailingRuns
 from cerebro.embedded.runtime.incident_queue import IncidentQueue
-from cerebro.embedded.runtime.item_processor import ItemProcessor
+from cerebro.embedded.runtime.item_handler import ItemHandler
 from cerebro.embedded.runtime.loop_items import Item, shifted
 from cerebro.embedded.runtime.timer_queue import TimerQueue
 from cerebro.embedded.storage.home import Home
@@ -74,13 +74,13 @@ class MessageLoop:
         self.crons = CronTicks(serves)
         self.ports = Ports(store=home.store, bus=self, timers=self, crons=self, clock=clock)
         self._failing_runs = FailingRuns(home, self.ports)
-        self._processor = ItemProcessor(home, self.ports, self._failing_runs, self._failed)
+        self._handler = ItemHandler(home, self.ports, self._failing_runs, self._failed)
         self._incidents = IncidentQueue(home)
 
     def put(self, event: str, envelope: Envelope | None = None) -> None:
         """Put an event on the bus. `envelope`: what it contains, if it has been read already."""
         if envelope is not None:
-            self._processor.note_opened(event, envelope)
+            self._handler.note_opened(event, envelope)
         self._waiting.append(event)
 
     @contextmanager
@@ -223,7 +223,7 @@ class MessageLoop:
                 items += self._home.event_log.drain_inbox(inbox_limit)
             for item in items:
                 self._processing = item
-                self._processor.process(item, now)
+                self._handler.handle(item, now)
             self._processing = None
         self._failed.note_processed(items)
         return [item for item in items if isinstance(item, str)]
@@ -231,7 +231,7 @@ class MessageLoop:
     def process_now(self, event: str) -> None:
         """Process this one event now, before whatever waits."""
         with self._transaction():
-            self._processor.process(event, self._clock())
+            self._handler.handle(event, self._clock())
         self.flush()
 
     def publish_now(self, messages: Sequence[Message]) -> None:

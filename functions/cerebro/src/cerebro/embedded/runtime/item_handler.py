@@ -1,4 +1,4 @@
-"""Item processor: what is done with one message of a loop, in the transaction of its batch.
+"""Item handler: what is done with one message of a loop, in the transaction of its batch.
 
 Invariant: what is stored of a message has no plain secret. A message that can never be handled is a
 dead letter with its reason.
@@ -18,8 +18,8 @@ from cordyna_core.contract.readable_update import readable_update
 from cordyna_core.errors import Fatal
 
 
-class ItemProcessor:
-    """Processes the messages of one loop. `failed`: those whose processing raised."""
+class ItemHandler:
+    """Handles the messages of one loop. `failed`: those whose handling raised."""
 
     def __init__(
         self, home: Home, ports: Ports, failing_runs: FailingRuns, failed: FailedItems
@@ -32,8 +32,8 @@ class ItemProcessor:
         """Note what an event contains that has been read already."""
         self._opened[event] = envelope
 
-    def process(self, item: Item, now: float) -> None:
-        """Process one message. Raises what its program or the home raises, unless it is Fatal."""
+    def handle(self, item: Item, now: float) -> None:
+        """Handle one message. Raises what its program or the home raises, unless it is Fatal."""
         if (error := self._failed.error_of(item)) is not None:
             kept = without_plain_secrets(item, self._home.store)
             reject(kept, error, self._home.event_log, self._ports, now)
@@ -43,7 +43,7 @@ class ItemProcessor:
         try:
             message = opened if opened is not None and item is plain else self._open(item)
         except MalformedEvent as malformed:
-            self._process_malformed(str(item), malformed, now)
+            self._handle_malformed(str(item), malformed, now)
             return
         except OtherFormat as other:
             # Of a dead letter that was put back, or was forged: it is no fault of the home.
@@ -60,7 +60,7 @@ class ItemProcessor:
         except Fatal as fatal:
             self._home.event_log.add_dead_letter(text_of(item), str(fatal), now)
 
-    def _process_malformed(self, event: str, malformed: MalformedEvent, now: float) -> None:
+    def _handle_malformed(self, event: str, malformed: MalformedEvent, now: float) -> None:
         """Keep a malformed event, and answer it. What can be read of an update is logged apart."""
         self._home.event_log.append(None, event, now)
         reason = str(malformed)
