@@ -84,6 +84,7 @@ def test_load_several_servers_without_name_lists_them(write: Write) -> None:
     with pytest.raises(UserError, match="several") as refused:
         load_server("two.py")
     assert refused.value.why == "two.py:a, two.py:b"
+    assert refused.value.next == "name it as two.py:a, or each of them in that way"
 
 
 def test_load_unknown_name_lists_the_servers(write: Write) -> None:

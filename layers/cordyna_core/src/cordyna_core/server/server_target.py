@@ -77,7 +77,7 @@ def server_in(module: ModuleType, target: ServerTarget) -> TaskServer:
         raise UserError(
             f"{written} has several task servers",
             why=", ".join(f"{written}:{key}" for key in servers),
-            next=f"choose one: {written}:{next(iter(servers))}",
+            next=f"name it as {written}:{next(iter(servers))}, or each of them in that way",
         )
     raise UserError(
         f"{written} has no task server", next='write in it: server = TaskServer("my-server")'
