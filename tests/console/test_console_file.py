@@ -36,6 +36,14 @@ def serve_once(file: Path) -> int:
         return server.port
 
 
+def test_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """It holds the token."""
+    file = tmp_path / "home" / "console.json"
+    for number in range(2):
+        ConsoleFile(8421 + number, os.getpid(), "token").add_to(file)
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
 def test_file_names_the_console_that_is_still_up(tmp_path: Path, other_process: int) -> None:
     file = tmp_path / "console.json"
     first = ConsoleFile(8421, other_process, "token")

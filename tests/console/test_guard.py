@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.consoles import ACCESS, BEARER, HOST, a_client, a_console, an_engine
-from cordyna_console.guard import RequestHead, refusal
+from cordyna_console.guard import BODY_BYTES_MAX, RequestHead, refusal
 from cordyna_console.middleware import BODY_WITHIN_S
 from cordyna_console.server import REQUEST_WITHIN_S, ConsoleServer
 
@@ -51,6 +51,8 @@ API, PAGE = "/api/v1/runs", "/runs"
         (401, GET, API, {"authorization": "Bearer guess"}),
         (401, GET, API, {"authorization": "the-token", **COOKIE}),
         (401, POST, API, JSON),
+        # A program that is not known learns nothing else.
+        (401, POST, API, {}),
         (403, POST, API, {**COOKIE, "content-type": "application/json"}),
         (403, POST, API, {**COOKIE, "x-cordyna": "1"}),
         (403, POST, API, {**COOKIE, **JSON, "content-type": "text/plain"}),
@@ -59,6 +61,8 @@ API, PAGE = "/api/v1/runs", "/runs"
         (405, "OPTIONS", API, COOKIE),
         (405, "DELETE", API, {**COOKIE, **JSON}),
         (405, "PUT", API, {**COOKIE, **JSON}),
+        (None, POST, API, {**COOKIE, **JSON, "content-length": str(BODY_BYTES_MAX)}),
+        (413, POST, API, {**COOKIE, **JSON, "content-length": str(BODY_BYTES_MAX + 1)}),
         (413, POST, API, {**COOKIE, **JSON, "content-length": "99999999"}),
         (413, POST, API, {**COOKIE, **JSON, "content-length": "-1"}),
         (400, GET, "http://evil.example/api/v1/runs", COOKIE),
@@ -82,6 +86,14 @@ def test_guard_header_sent_twice_is_refused(name: str) -> None:
     good = {"host": HOST, "origin": f"http://{HOST}", "sec-fetch-site": "same-origin", **COOKIE}
     headers = (*good.items(), (name, "evil.example"))
     assert refusal(RequestHead(method=GET, path=API, headers=headers), ACCESS) is not None
+
+
+@pytest.mark.parametrize("hosts", [[], [HOST, HOST]])
+def test_guard_needs_one_host(hosts: list[str]) -> None:
+    headers = (*(("host", host) for host in hosts), *COOKIE.items())
+    refused = refusal(RequestHead(method=GET, path=API, headers=headers), ACCESS)
+    assert refused is not None
+    assert refused.status == 421
 
 
 def test_every_answer_carries_the_security_headers() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -142,6 +142,11 @@ def test_answer_too_large_for_a_function_is_a_problem(monkeypatch: pytest.Monkey
     assert "dyna" in problem["next"]
 
 
+def test_largest_answer_has_room_in_that_of_a_function() -> None:
+    """A function answers 6 MB: the body, escaped as JSON, and its headers."""
+    assert 5_000_000 <= lambda_handlers.ANSWER_BYTES_MAX <= 6_000_000 - 100_000
+
+
 def test_handlers_of_the_functions_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = a_cloud()
     made: list[Permission] = []
@@ -186,6 +191,8 @@ def test_index_holds_a_setting_with_quotes_as_text() -> None:
 
 
 @given(subject=st.text(max_size=300).filter(bool))
+@example("a" * 300)
+@example("ana@" * 99)
 def test_client_name_of_any_subject_is_a_name(subject: str) -> None:
     assert is_name(client_name(subject))
 

@@ -228,6 +228,42 @@ def test_runs_that_nobody_follows_are_forgotten() -> None:
     assert len(live._runs) == RUNS_KEPT
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"why": WHY.model_copy(update={"sentence": "otherwise."})},
+        {"why": WHY.model_copy(update={"next": NextAction(do="retry", command="dyna retry X")})},
+        {"state": "completed"},
+        {"cancelled": True},
+        {"ended_at": NOW},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_change_of_the_run_alone_is_a_change(change: dict[str, Any]) -> None:
+    first = reading({}, "1")
+    answers = iter([first.facts, first.facts.model_copy(update=change)])
+    times = iter(range(0, 10_000, 100))
+    live = LiveRuns(
+        lambda *_: RunReading(first.head, next(answers)), lambda: float(next(times)), lambda: 0.0
+    )
+    cursor = live.since("X", None).cursor
+    assert live.since("X", cursor).cursor != cursor
+
+
+def test_run_that_is_looked_at_again_is_kept() -> None:
+    read: list[str] = []
+
+    def note(run_id: str, since: str | None) -> RunReading:
+        read.append(run_id)
+        return reading({}, "1")
+
+    live = LiveRuns(note, lambda: 0.0, lambda: 0.0)
+    for number in range(RUNS_KEPT + 5):
+        live.since("X", None)
+        live.since(str(number), None)
+    assert read.count("X") == 1
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, str]]:
     with an_engine() as engine:
