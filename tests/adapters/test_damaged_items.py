@@ -11,12 +11,10 @@ import pytest
 
 from adapters.cloud import never_sleep
 from adapters.deployed import Deployed, deployed
+from adapters.filled_store import READS as READS_OF_EACH
+from adapters.filled_store import fill
 from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
-from cerebro.core.graph.versions import version_of
-from cerebro.core.incidents.deadline import Deadline
-from cerebro.core.model.plan import CachedResult
-from cerebro.core.model.task_run import Rank
 from cerebro.handlers.receive import BatchResult, Delivery, receive
 from cerebro.handlers.sweep import sweep_shards
 from cerebro.ports import DamagedItem
@@ -25,18 +23,13 @@ from cerebro.testing.examples import (
     NOW,
     OTHER,
     RUN,
-    a_declaration,
     a_fact,
-    a_full_fact,
     a_run,
-    accept,
     invoked,
 )
-from cerebro.testing.incident_contract import INCIDENT
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT, server_source
-from cordyna_core.contract.incidents import GraphChanged
 from cordyna_core.contract.state_updates import InvocationRejected, TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError
@@ -47,7 +40,10 @@ __all__ = ["deployed"]
 pytestmark = pytest.mark.usefixtures("moto")
 
 Items = dict[tuple[str, str], dict[str, Any]]
-DECLARED = a_declaration("server-a", "x", "y")
+READS: dict[str, Callable[[Any], object]] = {
+    **READS_OF_EACH,
+    "sweep": lambda store: [list(store.active_pages(shard)) for shard in range(SHARDS)],
+}
 
 
 class TableOf:
@@ -81,46 +77,6 @@ class TableOf:
         ]
         return {"Items": found}
 
-
-def fill(store: DynamoStore) -> None:
-    """Store one item of each kind."""
-    accept(store, DECLARED)
-    change = GraphChanged(server="server-a", generation=1)
-    store.write_graph_change("server-a", version_of(DECLARED), change)
-    store.note_server("server-a", "ready", NOW)
-    store.write_tick("x", NOW)
-    store.mark_cause("failed:x", on=True)
-    store.write_incident(replace(INCIDENT, closed_at=NOW), None)
-    store.write_deadline(Deadline(task="x", nominal=NOW, due=NOW + 9), None)
-    store.write_cached_result("x", "made from", CachedResult(RUN, 0, NOW))
-    run = invoked(store, a_run())
-    ended = replace(run, status="error", version=2)
-    assert store.write_run(ended, run) is None
-    assert store.write_run(replace(ended, status="running", version=3), ended) is None
-    store.write_task(RUN, 0, replace(a_full_fact(), rev=1), None)
-    store.write_task(RUN, 1, a_fact(Rank.COMPLETED, deadline=None), None)
-    store.write_output(RUN, 0, "ref-1", {"rows": 3})
-    store.write_page_timer(RUN, 0, NOW + 10, NOW)
-    list(store.new_active_pages(0))
-
-
-READS: dict[str, Callable[[DynamoStore], object]] = {
-    "graph": lambda store: store.read_graph(),
-    "change": lambda store: store.read_graph_change("server-a", version_of(DECLARED)),
-    "servers": lambda store: store.servers(),
-    "tick": lambda store: store.read_tick("x"),
-    "incident": lambda store: [store.read_incident(i.id) for i in store.incidents()],
-    "deadline": lambda store: [store.read_deadline("x", NOW), store.open_deadlines()],
-    "result": lambda store: store.read_cached_result("x", "made from"),
-    "run": lambda store: [store.read_run(RUN), store.read_recent_run(RUN)],
-    "runs": lambda store: [store.runs(9), store.active_runs()],
-    "snapshot": lambda store: store.read_run_snapshot(RUN),
-    "facts": lambda store: [store.read_page(RUN, 0), store.read_tasks(RUN, [0, 1])],
-    "fact": lambda store: [store.read_task(RUN, 0), store.read_recent_task(RUN, 0)],
-    "output": lambda store: store.read_outputs(RUN, {0: "ref-1"}),
-    "timer": lambda store: store.has_page_timer(RUN, 0, NOW, NOW + 99),
-    "sweep": lambda store: [list(store.active_pages(shard)) for shard in range(SHARDS)],
-}
 
 BAD_VALUES: list[dict[str, Any] | None] = [
     None,
@@ -159,7 +115,9 @@ def suppress_unreadable() -> Iterator[list[ServiceError]]:
 
 
 def test_any_damage_is_named_or_does_not_matter(deployed: Deployed) -> None:
-    fill(deployed.process())
+    store = deployed.process()
+    fill(store)
+    list(store.new_active_pages(0))
     named: set[str] = set()
     for key, name, items in damages(deployed.items()):
         table = TableOf(items)

@@ -43,6 +43,9 @@ DECODING_ERRORS: Final = (
 )
 """What the decoders raise for something that no version has written."""
 
+CAUSE_CHARS_MAX: Final = 300
+"""Of the error of a decoder, which may quote what it has read."""
+
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=astuple).encode
 _loads: Final = json.loads
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
-from cerebro.adapters.codecs import DECODING_ERRORS, OtherFormat
+from cerebro.adapters.codecs import CAUSE_CHARS_MAX, DECODING_ERRORS, OtherFormat
 from cerebro.ports import DamagedItem
 from cordyna_core.errors import Conflict, ServiceError
 
@@ -27,9 +27,6 @@ Key = tuple[str, str]
 
 BATCH_GET_MAX_ITEMS: Final = 100
 """The limit of BatchGetItem (Amazon DynamoDB quotas)."""
-
-CAUSE_CHARS_MAX: Final = 300
-"""Of the error of a decoder, which may quote what it has read."""
 
 EMPTY_BATCHES_MAX: Final = 6
 """Consecutive answers of BatchGetItem without any item, before a batch read gives up."""

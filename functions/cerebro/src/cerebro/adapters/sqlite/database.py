@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
+from cerebro.adapters.codecs import CAUSE_CHARS_MAX, DECODING_ERRORS
 from cerebro.adapters.sqlite.schema import ADDITIONS, FORMAT, SCHEMA
 from cerebro.ports import DamagedItem
 from cordyna_core.errors import ServiceError
@@ -46,14 +47,23 @@ class DiskFull(ServiceError):
 
 
 def damaged_row(
-    path: Path, table: str, key: str, cause: Exception, run_id: str = ""
+    path: Path, table: str, key: object, cause: Exception, run_id: str = ""
 ) -> DamagedItem:
     """Return the error for a row that cannot be decoded; it names the row and how to remove it."""
     return DamagedItem(
         f"row {key} of table {table} in {path} is damaged.",
-        why=f"{type(cause).__name__}: {cause}",
+        why=f"{type(cause).__name__}: {str(cause)[:CAUSE_CHARS_MAX]}",
         next=f"dyna prune --run {run_id}" if run_id else "restore the file from a backup",
     )
+
+
+@contextmanager
+def decoding(path: Path, table: str, key: object, run_id: str = "") -> Iterator[None]:
+    """Decode a row inside. Raises DamagedItem if that is not possible."""
+    try:
+        yield
+    except DECODING_ERRORS as cause:
+        raise damaged_row(path, table, key, cause, run_id) from cause
 
 
 def _locked(path: Path) -> HomeLocked:

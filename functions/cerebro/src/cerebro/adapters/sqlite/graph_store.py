@@ -7,7 +7,7 @@ import json
 from typing import Final
 
 from cerebro.adapters.codecs import decode_cached_result, decode_declaration, encode_cached_result
-from cerebro.adapters.sqlite.database import SqliteFile
+from cerebro.adapters.sqlite.database import SqliteFile, decoding
 from cerebro.core.graph.graph import Graph
 from cerebro.core.graph.versions import Head
 from cerebro.core.model.plan import CachedResult
@@ -47,7 +47,7 @@ class SqliteGraphStore:
     """The part of the Store port that is not about runs. The caller serializes access."""
 
     def __init__(self, file: SqliteFile) -> None:
-        self._db = file.db
+        self._file, self._db = file, file.db
         self._graph: Graph = Graph.of({})
         self._versions: dict[str, str] = {}
         self._noted: dict[str, float] = {}
@@ -60,7 +60,8 @@ class SqliteGraphStore:
     def read_graph(self) -> Graph:
         row = self._db.execute("select generation, servers from head").fetchone()
         if row is not None and row[0] != self._graph.generation:
-            versions: dict[str, str] = json.loads(row[1])
+            with decoding(self._file.path, "head", 1):
+                versions: dict[str, str] = dict(json.loads(row[1]).items())
             declarations = {
                 server: self._declared(server, version) for server, version in versions.items()
             }
@@ -76,10 +77,12 @@ class SqliteGraphStore:
     def _declared(self, server: str, version: str) -> ServerDeclared:
         if self._versions.get(server) == version:
             return self._graph.declarations[server]
-        (text,) = self._db.execute(
+        row = self._db.execute(
             "select declared from declarations where version = ?", (version,)
         ).fetchone()
-        return decode_declaration(text)
+        # A missing row is a kind of damage, too: the head names only what was written before.
+        with decoding(self._file.path, "declarations", version):
+            return decode_declaration(row[0])
 
     def write_declaration(self, version: str, declared: ServerDeclared) -> None:
         self._db.execute(
@@ -100,7 +103,8 @@ class SqliteGraphStore:
         row = self._db.execute(
             "select change from graph_changes where server = ? and version = ?", (server, version)
         ).fetchone()
-        return GraphChanged.model_validate_json(row[0]) if row else None
+        with decoding(self._file.path, "graph_changes", f"({server}, {version})"):
+            return GraphChanged.model_validate_json(row[0]) if row else None
 
     def write_graph_change(self, server: str, version: str, change: GraphChanged | None) -> None:
         if change is None:
@@ -131,7 +135,8 @@ class SqliteGraphStore:
         row = self._db.execute(
             "select last from lasts where task = ? and fingerprint = ?", (task, fingerprint)
         ).fetchone()
-        return decode_cached_result(row[0]) if row else None
+        with decoding(self._file.path, "lasts", f"({task}, {fingerprint})"):
+            return decode_cached_result(row[0]) if row else None
 
     def write_cached_result(self, task: str, fingerprint: str, result: CachedResult) -> None:
         self._db.execute(

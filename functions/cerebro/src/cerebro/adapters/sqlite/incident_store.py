@@ -12,7 +12,7 @@ from cerebro.adapters.incident_codec import (
     encode_deadline,
     encode_incident,
 )
-from cerebro.adapters.sqlite.database import SqliteFile
+from cerebro.adapters.sqlite.database import SqliteFile, decoding
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 
@@ -36,13 +36,17 @@ class SqliteIncidentStore:
     """The part of the Store port about incidents. The caller serializes access."""
 
     def __init__(self, file: SqliteFile) -> None:
-        self._db = file.db
+        self._file, self._db = file, file.db
 
     def read_incident(self, incident: str) -> Incident | None:
         row = self._db.execute(
             "select incident from incidents where id = ?", (incident,)
         ).fetchone()
-        return decode_incident(row[0]) if row else None
+        return self._incident(incident, row[0]) if row else None
+
+    def _incident(self, incident: str, text: str) -> Incident:
+        with decoding(self._file.path, "incidents", incident):
+            return decode_incident(text)
 
     def write_incident(self, new: Incident, seen: Incident | None) -> Incident | None:
         values = (new.version, new.closed_at, encode_incident(new), new.id)
@@ -53,8 +57,8 @@ class SqliteIncidentStore:
         return None if cursor.rowcount == 1 else self.read_incident(new.id)
 
     def incidents(self) -> list[Incident]:
-        rows = self._db.execute("select incident from incidents")
-        return [decode_incident(text) for (text,) in rows]
+        rows = self._db.execute("select id, incident from incidents")
+        return [self._incident(incident, text) for incident, text in rows]
 
     def mark_cause(self, mark: str, *, on: bool) -> None:
         change = (
@@ -66,7 +70,11 @@ class SqliteIncidentStore:
         row = self._db.execute(
             "select deadline from deadlines where task = ? and nominal = ?", (task, nominal)
         ).fetchone()
-        return decode_deadline(row[0]) if row else None
+        return self._deadline(task, nominal, row[0]) if row else None
+
+    def _deadline(self, task: str, nominal: float, text: str) -> Deadline:
+        with decoding(self._file.path, "deadlines", f"({task}, {nominal})"):
+            return decode_deadline(text)
 
     def write_deadline(self, new: Deadline, seen: Deadline | None) -> Deadline | None:
         is_open = int(new.outcome is None)
@@ -78,5 +86,7 @@ class SqliteIncidentStore:
         return None if cursor.rowcount == 1 else self.read_deadline(new.task, new.nominal)
 
     def open_deadlines(self) -> list[Deadline]:
-        rows = self._db.execute("select deadline from deadlines where is_open = 1 order by due")
-        return [decode_deadline(text) for (text,) in rows]
+        rows = self._db.execute(
+            "select task, nominal, deadline from deadlines where is_open = 1 order by due"
+        )
+        return [self._deadline(*row) for row in rows]

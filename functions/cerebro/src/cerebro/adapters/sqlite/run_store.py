@@ -10,7 +10,7 @@ from typing import Final
 
 from cerebro.adapters.codecs import decode_plan, decode_run, encode_plan, encode_run
 from cerebro.adapters.lru_cache import LruCache
-from cerebro.adapters.sqlite.database import SqliteFile, damaged_row
+from cerebro.adapters.sqlite.database import SqliteFile, decoding
 from cerebro.core.model.plan import Plan
 from cerebro.core.model.run import Run, RunSnapshot
 
@@ -97,18 +97,14 @@ class SqliteRunStore:
         plan = self._plans.get(run.plan_id)
         if plan is None:
             row = self._db.execute("select plan from plans where id = ?", (run.plan_id,)).fetchone()
-            try:
+            # A missing row is a kind of damage, too: the plan is written before its run.
+            with decoding(self._file.path, "plans", run.plan_id, run.id):
                 plan = self._plans.put(run.plan_id, decode_plan(row[0]))
-            except Exception as cause:
-                # A missing row is a kind of damage too: the plan is written before its run.
-                raise damaged_row(self._file.path, "plans", run.plan_id, cause, run.id) from cause
         return plan
 
     def _decode(self, run_id: str, text: str) -> Run:
-        try:
+        with decoding(self._file.path, "runs", run_id, run_id):
             return decode_run(text)
-        except (ValueError, TypeError, KeyError) as cause:
-            raise damaged_row(self._file.path, "runs", run_id, cause, run_id) from cause
 
     def active_runs(self) -> list[str]:
         rows = self._db.execute("select id from runs where status = 'running' order by created_at")
