@@ -40,6 +40,13 @@ def test_invocation_by_a_cron_names_its_tick() -> None:
     ]
 
 
+def test_invocation_with_labels_shows_them() -> None:
+    labels = {"via": "console", "ticket": "OPS-7"}
+    assert sentence(created_at=NOW, params={"day": "monday"}, labels=labels) == [
+        "invoked 12:00:00Z (0 ms ago), with day=monday, labelled via=console ticket=OPS-7"
+    ]
+
+
 def test_invocation_of_an_unknown_time_is_not_shown() -> None:
     assert sentence(params={"day": "monday"}) == []
 

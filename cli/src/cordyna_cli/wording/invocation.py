@@ -1,13 +1,14 @@
-"""Invocation: when a run was invoked, by whom, and with which parameters."""
+"""Invocation: when a run was invoked, by whom, with which parameters and labels."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cordyna_cli.wording.format import ago, moment, param_argument
 from cordyna_cli.wording.senders import invoker_of
 from cordyna_core.contract.views.runs import RunView
 
-_PARAMS_CHARS_MAX: Final = 200
+_PAIRS_CHARS_MAX: Final = 200
 
 
 def invocation_sentence(view: RunView, now: datetime) -> str:
@@ -22,6 +23,11 @@ def invocation_sentence(view: RunView, now: datetime) -> str:
     invoker = invoker_of(view)
     who = f" by {invoker}" if invoker else ""
     tick = f" for {moment(view.scheduled_at, now)}" if view.scheduled_at else ""
-    params = " ".join(param_argument(name, value) for name, value in view.params.items())
-    rest = " ..." if len(params) > _PARAMS_CHARS_MAX else ""
-    return f"{when}{who}{tick}{f', with {params[:_PARAMS_CHARS_MAX]}{rest}' if params else ''}"
+    return f"{when}{who}{tick}{_pairs('with', view.params)}{_pairs('labelled', view.labels)}"
+
+
+def _pairs(word: str, pairs: Mapping[str, Any]) -> str:
+    """Return `, with day=monday top=5`; nothing where there are none."""
+    text = " ".join(param_argument(name, value) for name, value in pairs.items())
+    rest = " ..." if len(text) > _PAIRS_CHARS_MAX else ""
+    return f", {word} {text[:_PAIRS_CHARS_MAX]}{rest}" if text else ""
