@@ -165,6 +165,12 @@ class TestDynamoDBClaims(ClaimsContract):
         assert float(item["ttl"]["N"]) > NOW + 14 * 24 * 3600
 
 
+def test_size_of_an_entry_is_that_of_its_bytes() -> None:
+    """14 for its time; Calculating PutEvents event entry size."""
+    made = entry(bus="a-bus", source="é", detail_type="X", detail='{"a":"😀"}')
+    assert size_of(made) == 14 + 2 + 1 + len('{"a":""}') + 4
+
+
 class BehindDynamoDB:
     """A DynamoDB whose eventually consistent reads show nothing yet."""
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from cordyna_core import Context, TaskServer, UserError
 from cordyna_core.aws import sqs_worker
 from cordyna_core.aws.runtime import work_queue
 from cordyna_core.aws.settings import server_settings
-from cordyna_core.aws.sqs_worker import PAUSE_AFTER_ERROR_S, SqsWorker
+from cordyna_core.aws.sqs_worker import DRAIN_MAX_S, PAUSE_AFTER_ERROR_S, SqsWorker
 from cordyna_core.aws.task_protection import TaskProtection
 from cordyna_core.aws.visibility import VISIBILITY_S
 from server.builders import NOW, a_server
@@ -183,6 +184,24 @@ def test_worker_queue_fails_is_asked_again_after_a_pause() -> None:
     assert pauses == [PAUSE_AFTER_ERROR_S] * 2
 
 
+def test_worker_waits_for_all_bodies_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them hangs: what one has waited for is not waited for again."""
+    now, waits = 0.0, []
+
+    def join(thread: threading.Thread, timeout: float = 0.0) -> None:
+        nonlocal now
+        waits.append(timeout)
+        now += timeout
+
+    monkeypatch.setattr(sqs_worker, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(threading.Thread, "join", join)
+    runtime = RuntimeInMemory()
+    worker = SqsWorker(a_server(), runtime.adapters, KeptQueue(), drain_max_s=25)  # type: ignore[arg-type]
+    worker.drain()
+    worker.run(3)
+    assert waits == [25, 0, 0]
+
+
 @pytest.fixture
 def kept_signals() -> Any:
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -211,6 +230,26 @@ def test_serve_signal_ends_after_running_bodies(
     sqs_worker.serve(a_server(task_1=task_1, task_2=lambda: 2), concurrency=1)
 
     assert runtime.published == ["ServerDeclared", "ready", "started", "completed"]
+
+
+@pytest.mark.usefixtures("kept_signals")
+@pytest.mark.parametrize(("configured", "drain_s"), [(None, DRAIN_MAX_S), ("25", 25)])
+def test_serve_drains_for_as_long_as_is_configured(
+    monkeypatch: pytest.MonkeyPatch, configured: str | None, drain_s: float
+) -> None:
+    begun: list[float] = []
+
+    class Worker(SqsWorker):
+        def run(self, concurrency: int) -> None:
+            begun.append(self._drain_max_s)
+
+    if configured is not None:
+        monkeypatch.setenv("CORDYNA_DRAIN_S", configured)
+    monkeypatch.setattr(sqs_worker, "SqsWorker", Worker)
+    monkeypatch.setattr(sqs_worker, "build_server_runtime", lambda name: RuntimeInMemory().adapters)
+    monkeypatch.setattr(sqs_worker, "work_queue", KeptQueue)
+    sqs_worker.serve(a_server())
+    assert begun == [drain_s]
 
 
 def test_serve_without_queue_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

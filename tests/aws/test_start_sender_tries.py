@@ -117,6 +117,34 @@ def test_process_forgets_what_is_sent_or_taken_back(
     assert (process._waiting, process._sending) == ({}, {})
 
 
+def test_process_stops_what_is_taken_back_between_tries(
+    endpoint_of: Callable[..., Endpoint],
+) -> None:
+    """A reason is answered unless it is the last one; a request may arrive in parts."""
+    endpoint = endpoint_of("", THROTTLED, THROTTLED, *[""] * TRIES_MAX)
+    (stdin, to_process), (from_process, stdout) = os.pipe(), os.pipe()
+    serving = threading.Thread(target=StartSenderProcess(stdin, stdout).run)
+    serving.start()
+    request = event_signer(client("events"), session())({"Detail": '{"state": "started"}'})
+    asked = json.dumps({"hold": 1, "delay_s": 0.01, "request": request}).encode() + b"\n"
+    with os.fdopen(from_process) as answers:
+        for part in (asked[:50], asked[50:-1], b"\n"):
+            while select.select([stdin], [], [], 0)[0]:
+                pass  # the part before it was not read yet
+            os.write(to_process, part)
+        assert [endpoint.next_state() for _ in range(4)] == ["started"] * 4
+        known = [json.loads(answers.readline()) for _ in range(4)]
+        os.write(to_process, b'{"take_back": 1}\n')
+        assert json.loads(answers.readline()) == {"taken_back": 1}
+        os.close(to_process)
+        serving.join()
+    os.close(stdin)
+    os.close(stdout)
+    reasons = [answer["why"].partition(":")[0] for answer in known[1:]]
+    assert reasons == ["HTTPError", "Throttled", "HTTPError"]
+    assert len(endpoint.close()) < TRIES_MAX
+
+
 def test_nothing_is_sent_while_something_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """An update is due, and before the process looks it was taken back: it may have been frozen."""
     (stdin, to_process), (from_process, stdout) = os.pipe(), os.pipe()

@@ -19,9 +19,17 @@ from cordyna_core.aws import visibility
 from cordyna_core.aws.command_handler import handle_event
 from cordyna_core.aws.sqs_worker import SqsWorker
 from cordyna_core.aws.task_protection import PROTECTED_MINUTES, TaskProtection
-from cordyna_core.aws.visibility import VISIBILITY_S, kept_visible_to_this_worker
+from cordyna_core.aws.visibility import (
+    VISIBILITY_S,
+    extend_visibility,
+    kept_visible_to_this_worker,
+)
 from cordyna_core.aws.work_queue import QueuedCommand
-from cordyna_core.aws.worker_death import report_failed_invocation
+from cordyna_core.aws.worker_death import (
+    WHY_MAX_CHARS,
+    ObservedClaims,
+    report_failed_invocation,
+)
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.entrypoints import lambda_handlers
 from server.builders import RUN, a_server
@@ -51,6 +59,15 @@ def test_failed_invocation_is_reported_with_its_message() -> None:
     assert update.error is not None
     assert update.error.message == "Task timed out after 900.00 seconds"
     assert update.run_id == RUN
+
+
+def test_death_of_a_worker_is_cut_and_may_be_retried() -> None:
+    runtime = RuntimeInMemory()
+    record = failure(run_task(), responsePayload={"errorMessage": "x" * 9_000})
+    report_failed_invocation(record, runtime.adapters)
+    error = died(runtime).error
+    assert error is not None
+    assert (error.retryable, error.message) == (True, "x" * WHY_MAX_CHARS)
 
 
 def test_failed_invocation_without_an_answer_is_reported() -> None:
@@ -191,6 +208,23 @@ def test_visibility_is_extended_while_the_body_runs(monkeypatch: pytest.MonkeyPa
     delivery = QueuedCommand("body", "receipt")
     with kept_visible_to_this_worker(Queue(), delivery, None):  # type: ignore[arg-type]
         assert extended.wait(10)
+
+
+def test_lease_is_renewed_before_its_message_is_kept() -> None:
+    """So that it has ended when the message of a dead worker is delivered again."""
+    calls: list[str] = []
+
+    class Claimed(ObservedClaims):
+        def renew(self) -> None:
+            calls.append("renew")
+
+    class Queue(KeptQueue):
+        def hold(self, delivery: QueuedCommand, visibility_s: int) -> None:
+            calls.append("hold")
+
+    claims = Claimed(CancellableMemoryClaims())
+    extend_visibility(Queue(), QueuedCommand("body", "receipt"), claims)  # type: ignore[arg-type]
+    assert calls == ["renew", "hold"]
 
 
 def test_visibility_that_fails_stops_no_body() -> None:

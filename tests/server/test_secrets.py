@@ -196,13 +196,15 @@ class Answers:
         assert service in ("ssm", "secretsmanager")
         return self
 
-    def _call(self, **arguments: Any) -> Any:
-        assert set(arguments.values()) >= {"team/token"}
+    def get_parameter(self, *, Name: str, WithDecryption: bool) -> Any:  # noqa: N803  AWS's names
+        assert WithDecryption, "else a SecureString is read as it is encrypted"
+        return self.get_secret_value(SecretId=Name)
+
+    def get_secret_value(self, *, SecretId: str) -> Any:  # noqa: N803
+        assert SecretId == "team/token"
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
-
-    get_parameter = get_secret_value = _call
 
 
 def refused_with(code: str) -> ClientError:
