@@ -80,6 +80,15 @@ def test_detached_run_that_this_process_drove_rests() -> None:
     assert engine.detached
 
 
+def test_detached_run_that_has_ended_does_not_rest() -> None:
+    engine = FakeEngine(views=[completed_run()])
+    engine.drives = True
+
+    result = dyna("do", "task-3", "--detach", engine=engine)
+
+    assert (result.out, result.err) == (f"{RUN}\n", f"  next: dyna watch {RUN}\n")
+
+
 def test_cron_ls_of_this_process_says_that_it_ends() -> None:
     engine = an_engine(None)
     engine.drives = True

@@ -8,6 +8,9 @@ KNOWN = ["kitchen.menu", "kitchen.butter", "Kitchen.Feast", "manu"]
 def test_last_part_of_a_name_is_meant_before_similar_names() -> None:
     assert near_names_of("MENU", KNOWN) == ["kitchen.menu", "manu"]
     assert near_names_of("feast", KNOWN) == ["Kitchen.Feast"]
+    assert near_names_of("menu", ["shop.kitchen.menu", "menu.shop.kitchen.daily"]) == [
+        "shop.kitchen.menu"
+    ]
 
 
 def test_misspelt_name_is_near_and_another_is_not() -> None:

@@ -130,6 +130,14 @@ def test_why_uses_the_sentence_of_cerebro() -> None:
     )
 
 
+def test_why_of_blocked_task_names_owner_of_its_cause() -> None:
+    """Its own owner can do nothing about it."""
+    failed = a_task("up", "", "dispatched@0 error:failed@1", owner="team-up")
+    blocked = a_task("t", "up", blocked_by="up", owner="team-t")
+    found = why_task(a_run(failed, blocked), blocked, NOW)
+    assert [line for line in found.details if line.startswith("owner")] == ["owner: team-up"]
+
+
 def test_why_without_sentence_names_state_and_reason() -> None:
     task = a_task("t", "", "dispatched@0 error:failed@1")
 

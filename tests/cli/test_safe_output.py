@@ -1,16 +1,19 @@
 """Foreign text: whatever an engine answers, a terminal gets no control or bidi characters."""
 
 import json
+from io import StringIO
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.text import Text
 
 from cli.fake_engine import FakeEngine, refused
 from cli.run_builders import RUN, T0, a_run, a_task
 from cli.run_dyna import dyna, without_escapes
 from cordyna_cli.output.json_output import event_json
+from cordyna_cli.output.screen import Screen
 from cordyna_cli.wording.foreign_text import UNPRINTABLE, one_line, printable
 from cordyna_core.contract.base import ErrorDescription
 from cordyna_core.contract.views.graph import ServerInfo, TaskInfo
@@ -18,6 +21,17 @@ from cordyna_core.contract.views.runs import LogLine, PassedEvent
 from cordyna_core.errors import UserError
 
 EVIL = "a\x1b[2J\x9b1m\x07\u202e\u2066b\x85\u2028c\r\nd\x00"
+SEQUENCES = {
+    "\x1b[1;31mred\x1b[0m": "red",
+    "\x1b]0;title\x07text": "text",
+    "\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\": "link",
+    "\x1bcreset": "reset",
+    "10 %\r20 %": "10 % 20 %",
+    "a\r\nb\x0bc": "a\nb\nc",
+    "tab\tstays": "tab\tstays",
+}
+"""Foreign text -> how it is shown: a sequence leaves nothing of itself behind."""
+
 DANGEROUS = st.text(
     st.one_of(
         st.sampled_from(
@@ -136,3 +150,25 @@ def test_printable_keeps_or_removes_each_character(code: int) -> None:
     if character.isprintable():
         assert UNPRINTABLE.sub("", character) == printable(character) == character
     assert UNPRINTABLE.search(printable(f"a{character}b")) is None
+
+
+@pytest.mark.parametrize(("text", "shown"), SEQUENCES.items())
+def test_control_sequence_leaves_nothing_behind(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+class Terminal(StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("kind", [StringIO, Terminal])
+@given(text=DANGEROUS)
+def test_screen_lets_nothing_through_that_acts(kind: type[StringIO], text: str) -> None:
+    """Whatever a renderer has left in its lines."""
+    stream = kind()
+    screen = Screen(stream, {"TERM": "xterm-256color"})
+    screen.print([text, Text(text, "bold red")])
+    assert UNPRINTABLE.search(without_escapes(stream.getvalue())) is None

@@ -3,6 +3,7 @@
 import pytest
 
 from cli.run_builders import RUN, a_run, a_task, at, completed_run, failed_run
+from cordyna_cli.wording.format import join_names
 from cordyna_cli.wording.next_steps import NextStep, next_step_of
 from cordyna_cli.wording.outcome import run_outcome
 from cordyna_cli.wording.progress import run_progress
@@ -69,3 +70,19 @@ def test_progress_counts_every_mark_most_urgent_first() -> None:
     ]
     assert [mark.word for mark, _ in progress.unfinished] == ["error", "blocked"]
     assert run_progress(completed_run(), NOW).unfinished == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "joined"),
+    [
+        (0, ""),
+        (1, "a"),
+        (2, "a and b"),
+        (4, "a, b, c and d"),
+        (5, "a, b, c, d and e"),
+        (6, "a, b, c, d and 2 more"),
+    ],
+)
+def test_names_are_joined_unless_they_are_many(count: int, joined: str) -> None:
+    """One name takes no more room than "1 more"."""
+    assert join_names("abcdefg"[:count]) == joined
