@@ -158,6 +158,12 @@ def test_run_is_known_for_its_longest_duration(deployed: Deployed) -> None:
     store.write_run(a_run(plan_id=slow.id), None)
     assert swept(store) == [RUN]
     assert deployed.process(now=NOW + 366 * DAY_S).active_runs() == [RUN]
+    expiry = {
+        pk.partition("#")[0]: float(item["expires_at"]["N"])
+        for (pk, _), item in deployed.items().items()
+        if "expires_at" in item
+    }
+    assert expiry["PLAN"] > expiry["RUN"], "DynamoDB may delete it from then on"
 
 
 def test_longest_s_follows_the_longest_path() -> None:

@@ -19,3 +19,14 @@ def test_late_end_of_an_older_attempt_ends_no_phase() -> None:
         ("dispatched", at(0), at(1)),
         ("running", at(1), at(9)),
     ]
+
+
+def test_phases_follow_each_other_where_the_clock_is_behind() -> None:
+    """1. A server's time is ahead. 2. The phase that lasts until now has begun later than now."""
+    task = a_task("x", "", "dispatched@3 started@5")
+    phases = phases_of(task, at(0), at(4))
+    assert [(phase.kind, phase.begin, phase.end) for phase in phases] == [
+        ("waiting", at(0), at(3)),
+        ("dispatched", at(3), at(5)),
+        ("running", at(5), at(5)),
+    ]

@@ -246,6 +246,11 @@ def test_why_of_live_run_names_what_holds_it_up() -> None:
     ]
 
 
+def test_why_of_live_run_counts_tasks_beside_the_named_one() -> None:
+    view = a_run(a_task("slow", "", "dispatched@1 started@2"), a_task("end", "slow"))
+    assert not [line for line in said_of(view) if "at work" in line]
+
+
 def test_why_of_live_run_with_waiting_target_says_so() -> None:
     assert (
         said_of(a_run(a_task("end")))[0]
