@@ -51,7 +51,7 @@ READS: Final[dict[str, Callable[[Any], object]]] = {
     "change": lambda store: store.read_graph_change("server-a", version_of(DECLARED)),
     "servers": lambda store: store.servers(),
     "tick": lambda store: store.read_tick("x"),
-    "incident": lambda store: [store.read_incident(i.id) for i in store.incidents()],
+    "incident": lambda store: [store.incidents(), store.read_incident(INCIDENT.id)],
     "deadline": lambda store: [store.read_deadline("x", NOW), store.open_deadlines()],
     "result": lambda store: store.read_cached_result("x", "made from"),
     "run": lambda store: [store.read_run(RUN), store.read_recent_run(RUN)],

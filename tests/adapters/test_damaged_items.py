@@ -15,6 +15,7 @@ from adapters.filled_store import READS as READS_OF_EACH
 from adapters.filled_store import fill
 from cerebro.adapters.aws.dynamodb_run_marks import SHARDS
 from cerebro.adapters.aws.dynamodb_store import DynamoStore
+from cerebro.core.incidents.deadline import Deadline
 from cerebro.handlers.receive import BatchResult, Delivery, receive
 from cerebro.handlers.sweep import sweep_shards
 from cerebro.ports import DamagedItem
@@ -27,6 +28,7 @@ from cerebro.testing.examples import (
     a_run,
     invoked,
 )
+from cerebro.testing.incident_contract import INCIDENT
 from cordyna_core.contract.commands import CancelRun, RetryRun
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT, server_source
@@ -141,7 +143,6 @@ def test_any_damage_is_named_or_does_not_matter(deployed: Deployed) -> None:
                 named.add(f"{key[0].partition('#')[0]} {name}")
     assert named == {
         "DEADLINES deadline",
-        "DEADLINES expires_at",
         "GRAPH chunk",
         "GRAPH generation",
         "GRAPH of",
@@ -156,7 +157,6 @@ def test_any_damage_is_named_or_does_not_matter(deployed: Deployed) -> None:
         "RUN fact",
         "RUN output",
         "RUN run",
-        "SERVERS at",
         "SWEPT until",
         "TASK expires_at",
         "TASK last",
@@ -246,6 +246,26 @@ def test_damaged_run_does_not_stop_a_sweep(
     assert progress.is_finished
     assert {timer.run_id for timer in driver.page_timers} == {OTHER}
     assert f"item RUN#{RUN} / META" in caplog.text
+
+
+def test_damaged_item_is_left_out_of_lists(
+    deployed: Deployed, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = deployed.process()
+    fill(store)
+    store.write_incident(replace(INCIDENT, id="other"), None)
+    store.write_deadline(Deadline(task="y", nominal=NOW, due=NOW + 9), None)
+    store.note_server("server-b", "ready", NOW)
+    damage(deployed, "INCIDENTS", INCIDENT.id, incident={"S": "junk"})
+    damage(deployed, "DEADLINES", f"x#{NOW:017.3f}", deadline={"S": "junk"})
+    partition = next(pk for pk, sk in deployed.items() if sk == "server-a")
+    damage(deployed, partition, "server-a", at={"S": "junk"})
+
+    assert [incident.id for incident in store.incidents()] == ["other"]
+    assert [deadline.task for deadline in store.open_deadlines()] == ["y"]
+    assert [seen.server for seen in store.servers()] == ["server-b"]
+    for name in (f"INCIDENTS / {INCIDENT.id}", "DEADLINES / x#", f"{partition} / server-a"):
+        assert f"left out of a list: item {name}" in caplog.text
 
 
 def test_damaged_plan_does_not_stop_a_sweep(

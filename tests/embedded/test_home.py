@@ -18,7 +18,6 @@ from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.storage.driver_record import DriverLock, DriverRecord
 from cerebro.embedded.storage.home import DATABASE, DiskHome
 from cerebro.embedded.storage.home_location import find_home
-from cerebro.ports import DamagedItem
 from cordyna_cli.engine import Invoked
 from cordyna_core import TaskServer
 from cordyna_core.contract.commands import CancelRun, InvokeTask, RetryRun
@@ -276,42 +275,6 @@ def test_new_home_may_be_opened_by_several_processes_at_once(tmp_path: Path) -> 
         for child in children:
             child.join()
         assert [child.exitcode for child in children] == [0] * 4
-
-
-def test_damaged_run_is_named_and_does_not_stop_others(tmp_path: Path) -> None:
-    with EmbeddedEngine(DiskHome(tmp_path), [shop()]) as engine:
-        run_id = completed(engine)
-    with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
-        db.execute("update runs set status = 'running', run = substr(run, 1, 40)")
-
-    with EmbeddedEngine(DiskHome(tmp_path), [shop()]) as engine:
-        with pytest.raises(DamagedItem, match=f"row {run_id} of table runs") as damaged:
-            engine.run(run_id)
-        assert damaged.value.next == f"dyna prune --run {run_id}"
-        assert completed(engine) != run_id
-        broken = [each for each in engine.operations.examine() if each.state == "broken"]
-        assert [run_id in each.detail for each in broken] == [True]
-
-        assert engine.operations.prune_run(run_id)
-        assert [each for each in engine.operations.examine() if each.state == "broken"] == []
-
-
-def test_damaged_fact_is_named(tmp_path: Path) -> None:
-    with EmbeddedEngine(DiskHome(tmp_path), [shop()]) as engine:
-        run_id = completed(engine)
-    with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
-        db.execute("update tasks set fact = '[1, 2'")
-        db.execute("delete from plans")
-
-    with (
-        EmbeddedEngine(DiskHome(tmp_path), []) as engine,
-        pytest.raises(DamagedItem, match="table plans"),
-    ):
-        engine.run(run_id)
-    home = DiskHome(tmp_path)
-    with pytest.raises(DamagedItem, match="table tasks"):
-        home.store.read_task(run_id, 0)
-    home.close()
 
 
 def test_foreign_lock_is_waited_for_without_losing_a_result(tmp_path: Path) -> None:

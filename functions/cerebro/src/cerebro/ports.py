@@ -45,7 +45,7 @@ class Store(Protocol):
     Every read is strongly consistent, except of what is `recent`, and of the timer of a page, which
     may be missed. A conditional write is atomic: of two with the same `seen`, one is written, and
     the other is answered with what is stored. A write that raised may have been written. What is
-    stored and cannot be decoded raises DamagedItem, which names it.
+    stored and cannot be decoded raises DamagedItem, which names it; lists leave it out.
     """
 
     def read_graph(self) -> Graph: ...

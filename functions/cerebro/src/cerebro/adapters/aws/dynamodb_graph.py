@@ -24,6 +24,7 @@ from cerebro.adapters.aws.dynamodb_chunks import (
 )
 from cerebro.adapters.aws.dynamodb_table import RESTORE_GRAPH, Item, Key, Table, Value
 from cerebro.adapters.codecs import decode_declaration
+from cerebro.adapters.readable_items import readable
 from cerebro.core.graph.graph import Graph
 from cerebro.core.graph.versions import Head, content_of
 from cerebro.ports import DamagedItem, ServerSeen
@@ -189,8 +190,8 @@ class GraphItems:
     def servers(self) -> list[ServerSeen]:
         seen: dict[str, ServerSeen] = {}
         for partition in (SERVERS, *map(_server_partition, range(SERVER_SHARDS))):
-            for item in self._table.query(partition):
-                entry = self._table.decoded(item, _seen)
+            items = self._table.query(partition)
+            for entry in readable(items, lambda item: self._table.decoded(item, _seen)):
                 if entry.server not in seen or entry.at >= seen[entry.server].at:
                     seen[entry.server] = entry
         return [seen[server] for server in sorted(seen)]

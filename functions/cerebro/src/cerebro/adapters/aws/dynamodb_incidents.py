@@ -5,8 +5,8 @@ marks are an attribute of the head, so who reads the graph reads them at no cost
 """
 
 import json
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from cerebro.adapters.aws.dynamodb_graph import HEAD
 from cerebro.adapters.aws.dynamodb_table import Item, Key, Table
@@ -17,9 +17,12 @@ from cerebro.adapters.incident_codec import (
     encode_deadline,
     encode_incident,
 )
+from cerebro.adapters.readable_items import readable
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
 from cordyna_core.ports import Clock
+
+T = TypeVar("T")
 
 INCIDENTS: Final = "INCIDENTS"
 DEADLINES: Final = "DEADLINES"
@@ -60,7 +63,7 @@ class IncidentItems:
         return None if conflicting is None else self._table.decoded(conflicting, _incident)
 
     def incidents(self) -> list[Incident]:
-        return [self._table.decoded(item, _incident) for item in self._valid(INCIDENTS)]
+        return list(self._valid(INCIDENTS, _incident))
 
     def mark_cause(self, mark: str, *, on: bool) -> None:
         seen = self._table.get(HEAD)
@@ -98,7 +101,7 @@ class IncidentItems:
         return None if conflicting is None else self._table.decoded(conflicting, _deadline)
 
     def open_deadlines(self) -> list[Deadline]:
-        stored = (self._table.decoded(item, _deadline) for item in self._valid(DEADLINES))
+        stored = self._valid(DEADLINES, _deadline)
         return [deadline for deadline in stored if deadline.outcome is None]
 
     def _put(self, item: Item, seen: int | None) -> Item | None:
@@ -109,12 +112,13 @@ class IncidentItems:
             )
         return self._table.put(item, "#version = :seen", seen=seen)
 
-    def _valid(self, partition: str) -> Iterator[Item]:
-        return (
-            item
-            for item in self._table.query(partition)
-            if not self._table.decoded(item, self._is_expired)
-        )
+    def _valid(self, partition: str, decode: Callable[[Item], T]) -> Iterator[T]:
+        def decoded(item: Item) -> T | None:
+            return None if self._is_expired(item) else decode(item)
+
+        items = self._table.query(partition)
+        stored = readable(items, lambda item: self._table.decoded(item, decoded))
+        return (value for value in stored if value is not None)
 
     def _is_expired(self, item: Item) -> bool:
         return "expires_at" in item and float(item["expires_at"]) <= self._clock()

@@ -28,6 +28,7 @@ from cerebro.adapters.codecs import (
 )
 from cerebro.adapters.decoded_types import require_types
 from cerebro.adapters.lru_cache import LruCache
+from cerebro.adapters.readable_items import readable
 from cerebro.core.model.plan import CachedResult, Plan, PlannedTask
 from cerebro.core.model.run import Run, RunSnapshot
 from cerebro.ports import DamagedItem
@@ -162,22 +163,10 @@ class RunItems:
         return self._read_runs(run_ids, is_consistent=False)
 
     def _read_runs(self, run_ids: Iterable[str], *, is_consistent: bool = True) -> dict[str, Run]:
-        """Return the stored ones of these runs, by id.
-
-        One that cannot be read is logged and left out: it must keep no other from being listed or
-        swept.
-        """
+        """Return the stored ones of these runs, by id."""
         items = self._table.get_many(map(run_key, run_ids), is_consistent=is_consistent)
-        runs: dict[str, Run] = {}
-        for item in items.values():
-            try:
-                run = self._run(item)
-            except (DamagedItem, OtherFormat):
-                _log.exception("a run cannot be read")
-            else:
-                if run is not None:
-                    runs[run.id] = run
-        return runs
+        runs = readable(items.values(), self._run)
+        return {run.id: run for run in runs if run is not None}
 
     def _pages_of(self, run: Run) -> int:
         try:

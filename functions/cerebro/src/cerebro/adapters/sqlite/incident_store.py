@@ -12,6 +12,7 @@ from cerebro.adapters.incident_codec import (
     encode_deadline,
     encode_incident,
 )
+from cerebro.adapters.readable_items import readable
 from cerebro.adapters.sqlite.database import SqliteFile, decoding
 from cerebro.core.incidents.deadline import Deadline
 from cerebro.core.incidents.incident import Incident
@@ -58,7 +59,7 @@ class SqliteIncidentStore:
 
     def incidents(self) -> list[Incident]:
         rows = self._db.execute("select id, incident from incidents")
-        return [self._incident(incident, text) for incident, text in rows]
+        return list(readable(rows, lambda row: self._incident(*row)))
 
     def mark_cause(self, mark: str, *, on: bool) -> None:
         change = (
@@ -89,4 +90,4 @@ class SqliteIncidentStore:
         rows = self._db.execute(
             "select task, nominal, deadline from deadlines where is_open = 1 order by due"
         )
-        return [self._deadline(*row) for row in rows]
+        return list(readable(rows, lambda row: self._deadline(*row)))

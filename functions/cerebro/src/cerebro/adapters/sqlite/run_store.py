@@ -10,6 +10,7 @@ from typing import Final
 
 from cerebro.adapters.codecs import decode_plan, decode_run, encode_plan, encode_run
 from cerebro.adapters.lru_cache import LruCache
+from cerebro.adapters.readable_items import readable
 from cerebro.adapters.sqlite.database import SqliteFile, decoding
 from cerebro.core.model.plan import Plan
 from cerebro.core.model.run import Run, RunSnapshot
@@ -116,4 +117,4 @@ class SqliteRunStore:
             " order by created_at desc, rowid desc limit ?",
             (before, limit),
         )
-        return [self._decode(run_id, text) for run_id, text in rows]
+        return list(readable(rows, lambda row: self._decode(*row)))
