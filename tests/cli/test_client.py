@@ -101,6 +101,15 @@ def test_invoke_sends_every_field_and_returns_the_result(folder: Path) -> None:
     assert (run.run_id, run.result(), run.view().state) == (RUN, {"rows": 6}, "completed")
 
 
+@pytest.mark.parametrize("joins", [True, False])
+def test_client_that_joins_no_run_starts_its_own(joins: bool) -> None:  # noqa: FBT001
+    engine = FakeEngine(views=[completed_run()])
+
+    Client(engine, joins=joins).invoke("task-3", join=True)
+
+    assert engine.joined_with is joins
+
+
 @pytest.mark.parametrize(("key", "joins"), [(None, True), ("k", False)])
 def test_invoke_joins_only_a_run_without_key(folder: Path, key: str | None, joins: bool) -> None:  # noqa: FBT001
     engine = FakeEngine()
