@@ -85,3 +85,17 @@ def test_run_of_a_closed_client_says_that_it_is_closed(target: str, tmp_path: Pa
 
     with pytest.raises(ServiceError, match=r"has been closed by this process\.\n.*its `with`"):
         run.result()
+
+
+def test_client_keeps_its_home_when_the_program_moves(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with connect(servers=["shop.py"], home="home") as client:
+        assert client.invoke("hello").result(30) == "hello, world"
+        monkeypatch.chdir(elsewhere)
+
+        assert client.invoke("hello").result(30) == "hello, world"
+    assert not list(elsewhere.iterdir())

@@ -63,7 +63,8 @@ def spec_of(target: str, options: ServerOptions | None = None) -> ServerSpec:
 def _folder_of(options: EngineOptions) -> Path | None:
     if options.home == IN_MEMORY:
         return None
-    return Path(options.home) if options.home else find_home(Path.cwd())
+    # Absolute: a program that uses the client may change its working folder.
+    return Path(options.home).absolute() if options.home else find_home(Path.cwd())
 
 
 def _start_early(specs: dict[str, ServerSpec], folder: Path | None) -> StartedServers | None:
