@@ -18,9 +18,9 @@ from typing import Final
 
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
-from cordyna_core.worker import host_process
-from cordyna_core.worker.events import Busy, Declared, Event, OutputLines, StateUpdate
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool import host_process
+from cordyna_core.worker.pool.events import Busy, Declared, Event, OutputLines, StateUpdate
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.spec import ServerSpec
 
 _SERVER: Final = """
@@ -127,8 +127,8 @@ def bare_forks(count: int) -> float:
 
 def host_start() -> float:
     """Seconds until a Python without site packages has imported the host, beyond a bare one."""
-    sources = str(Path(host_process.__file__).parents[2])
-    code = f"import sys; sys.path.append({sources!r}); import cordyna_core.worker.host"
+    sources = str(Path(host_process.__file__).parents[3])
+    code = f"import sys; sys.path.append({sources!r}); import cordyna_core.worker.host.host"
     return _best(lambda: _python(code)) - _best(lambda: _python("pass"))
 
 

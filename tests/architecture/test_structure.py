@@ -177,8 +177,8 @@ def test_every_declared_dependency_is_locked() -> None:
 BESIDE_USER_CODE = (
     "server/",
     "entrypoints/running_attempt.py",
-    "worker/body.py",
-    "worker/body_output.py",
+    "worker/body/body.py",
+    "worker/body/output.py",
     "worker/python_server.py",
 )
 """What runs in the process of a body: user code there may replace functions of modules."""

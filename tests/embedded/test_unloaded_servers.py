@@ -10,8 +10,8 @@ from cerebro.embedded.bodies.port import CheckedEvent
 from cerebro.embedded.bodies.worker_host import StartedServers
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.state_updates import TaskStateChanged
-from cordyna_core.worker import events as worker_events
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool import events as worker_events
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
 
 RUN, NOW = "0" * 26, 1_800_000_000.0

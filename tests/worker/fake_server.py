@@ -4,16 +4,16 @@ import json
 from types import SimpleNamespace
 from typing import Any, Final
 
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.events import Event, events_from
-from cordyna_core.worker.generation import Generation
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.generation import Generation
+from cordyna_core.worker.host.loop import Loop
+from cordyna_core.worker.host.server_entry import ServerEntry
+from cordyna_core.worker.host.worker import Worker
+from cordyna_core.worker.pool.events import Event, events_from
 from cordyna_core.worker.protocol import AttemptKey, BadFrame, frame_bytes, parse_frame
-from cordyna_core.worker.server_entry import ServerEntry
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
 from cordyna_core.worker.verdicts import AttemptCommand
-from cordyna_core.worker.worker import Worker
 
 KEY: Final = AttemptKey("0" * 26, "a", 1)
 _DEFAULTS: Final = Settings()

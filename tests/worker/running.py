@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.contract.time import utc
-from cordyna_core.worker.events import (
+from cordyna_core.worker.pool.events import (
     AttemptEnded,
     Declared,
     Event,
@@ -19,7 +19,7 @@ from cordyna_core.worker.events import (
     OutputLines,
     StateUpdate,
 )
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec

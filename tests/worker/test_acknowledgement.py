@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from cordyna_core.contract.commands import CancelTask
-from cordyna_core.worker.events import AttemptEnded, Event, HostLost, StateUpdate
-from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
+from cordyna_core.worker.pool.events import AttemptEnded, Event, HostLost, StateUpdate
+from cordyna_core.worker.pool.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
 from cordyna_core.worker.processes import Progress
 from cordyna_core.worker.spec import ServerSpec
 from cordyna_core.worker.verdicts import AttemptCommand

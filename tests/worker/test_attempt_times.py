@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cordyna_core.contract.time import rfc3339, utc
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.events import Declared
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.loop import Loop
+from cordyna_core.worker.host.worker import Worker
+from cordyna_core.worker.pool.events import Declared
 from cordyna_core.worker.protocol import AttemptKey, frame_bytes, parse_frame
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.verdicts import AttemptCommand
-from cordyna_core.worker.worker import Worker
 from worker.running import Session, a_session
 
 OFFSET_S = 1_790_000_000.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cordyna_core.worker.channel import Channel
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.channel import Channel
+from cordyna_core.worker.host.loop import Loop
 from cordyna_core.worker.protocol import Oversized
 
 LARGE = b"x" * 1_000_000

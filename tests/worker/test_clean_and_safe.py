@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 import pytest
 
-from cordyna_core.worker import cleanliness, process_state
-from cordyna_core.worker.events import Declared
+from cordyna_core.worker.body import cleanliness, process_state
+from cordyna_core.worker.pool.events import Declared
 from worker.running import Session, a_session
 
 _HEAD: Final = """

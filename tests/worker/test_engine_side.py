@@ -10,11 +10,11 @@ import pytest
 from cordyna_core.contract.base import Meta
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
-from cordyna_core.worker import host_slot
-from cordyna_core.worker.events import AttemptEnded, Event, HostLost, StateUpdate
-from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
-from cordyna_core.worker.host_process import HostLostError
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool import host_slot
+from cordyna_core.worker.pool.events import AttemptEnded, Event, HostLost, StateUpdate
+from cordyna_core.worker.pool.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
+from cordyna_core.worker.pool.host_process import HostLostError
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.processes import Progress
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.verdicts import command_from_json

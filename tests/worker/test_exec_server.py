@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cordyna_core.worker.events import DeadLetter, Declared, LoadFailed
+from cordyna_core.worker.pool.events import DeadLetter, Declared, LoadFailed
 from worker.running import SERVERS, Session, a_session
 
 

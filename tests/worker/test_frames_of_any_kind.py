@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cordyna_core.worker.events import AttemptEnded, DeadLetter, LoadFailed, StateUpdate
+from cordyna_core.worker.pool.events import AttemptEnded, DeadLetter, LoadFailed, StateUpdate
 from worker.fake_server import KEY, Server
 
 KINDS: Final = (

@@ -13,7 +13,7 @@ from cordyna_core.entrypoints.held_start import HeldStart
 from cordyna_core.entrypoints.running_attempt import RunningAttempt
 from cordyna_core.start_hold import StartHold
 from cordyna_core.testing import RecordingBus
-from cordyna_core.worker import events as worker_events
+from cordyna_core.worker.pool import events as worker_events
 from cordyna_core.worker.protocol import AttemptKey
 from server.builders import NOW, RUN, a_command
 

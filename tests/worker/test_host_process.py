@@ -13,22 +13,22 @@ from typing import Any, Final, cast
 
 import pytest
 
-from cordyna_core.worker import host as host_module
-from cordyna_core.worker import host_process
-from cordyna_core.worker.channel import Channel
-from cordyna_core.worker.engine_link import EngineLink
-from cordyna_core.worker.events import Declared, HostLost
-from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.host import host as host_module
+from cordyna_core.worker.host.channel import Channel
+from cordyna_core.worker.host.engine_link import EngineLink
+from cordyna_core.worker.pool import host_process
+from cordyna_core.worker.pool.events import Declared, HostLost
+from cordyna_core.worker.pool.heartbeat import ANSWER_TIMEOUT_S, PING_INTERVAL_S
+from cordyna_core.worker.pool.pool import WorkerPool
 from worker.running import FAST, SERVERS, Session, wait_until_dead
 
-_SOURCES: Final = str(Path(host_process.__file__).parents[2])
+_SOURCES: Final = str(Path(host_process.__file__).parents[3])
 _HEAVY: Final = ("pydantic", "asyncio", "dataclasses", "inspect", "logging", "importlib.metadata")
 
 
 def test_host_imports_only_what_it_needs() -> None:
     code = (
-        f"import sys; sys.path.append({_SOURCES!r}); import cordyna_core.worker.host;"
+        f"import sys; sys.path.append({_SOURCES!r}); import cordyna_core.worker.host.host;"
         f"print([name for name in {_HEAVY!r} if name in sys.modules])"
     )
     found = subprocess.run(
@@ -201,8 +201,8 @@ def test_host_that_waits_for_the_lock_says_so(
             return []
 
         poll = type("Poll", (), {"register": lambda *_: None, "poll": poll_once})
-        monkeypatch.setattr("cordyna_core.worker.host.select.poll", poll)
-        monkeypatch.setattr("cordyna_core.worker.host.time.monotonic", lambda: now[0])
+        monkeypatch.setattr("cordyna_core.worker.host.host.select.poll", poll)
+        monkeypatch.setattr("cordyna_core.worker.host.host.time.monotonic", lambda: now[0])
 
         os.close(host_module.hold_lock(str(path), host))
 

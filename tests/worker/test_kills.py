@@ -10,7 +10,7 @@ import pytest
 
 from cordyna_core.environment import WORKER_HOST_VARIABLE
 from cordyna_core.worker import processes
-from cordyna_core.worker.events import Busy, Declared
+from cordyna_core.worker.pool.events import Busy, Declared
 from worker.running import FAST, SERVERS, Session, a_session, read_when_there, wait_until_dead
 
 _KILLS: Final = int(os.environ.get("WORKER_KILLS", "6"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cordyna_core.worker.events import AttemptEnded, Declared, StateUpdate
+from cordyna_core.worker.pool.events import AttemptEnded, Declared, StateUpdate
 from cordyna_core.worker.protocol import AttemptKey
 from worker.fake_server import Server
 from worker.running import FAST, Attempt, Session, a_session

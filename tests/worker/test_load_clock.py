@@ -1,7 +1,7 @@
 """The clock of a load: a server that hangs fails, one that gets no processor does not."""
 
-from cordyna_core.worker.load_clock import LoadClock
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.load_clock import LoadClock
+from cordyna_core.worker.host.loop import Loop
 from cordyna_core.worker.processes import Progress
 from cordyna_core.worker.settings import Settings
 

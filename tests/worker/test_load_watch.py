@@ -4,8 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from cordyna_core.worker.events import Declared, HostLost, LoadFailed, Ready
-from cordyna_core.worker.load_watch import HOSTS_LOST_MAX, LoadWatch
+from cordyna_core.worker.pool.events import Declared, HostLost, LoadFailed, Ready
+from cordyna_core.worker.pool.load_watch import HOSTS_LOST_MAX, LoadWatch
 from cordyna_core.worker.spec import ServerSpec
 from worker.running import FAST, a_session
 

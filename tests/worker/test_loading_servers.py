@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cordyna_core.worker.events import Busy, Declared, LoadFailed
+from cordyna_core.worker.pool.events import Busy, Declared, LoadFailed
 from cordyna_core.worker.spec import ServerSpec
 from worker.running import FAST, SERVERS, Session, a_session, read_when_there
 

@@ -2,7 +2,7 @@
 
 import os
 
-from cordyna_core.worker.loop import Loop, LoopTimers
+from cordyna_core.worker.host.loop import Loop, LoopTimers
 
 
 class Clock:

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.time import utc
-from cordyna_core.worker import host_slot
-from cordyna_core.worker.events import AttemptEnded, Declared, Event
-from cordyna_core.worker.host_process import HostLostError
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool import host_slot
+from cordyna_core.worker.pool.events import AttemptEnded, Declared, Event
+from cordyna_core.worker.pool.host_process import HostLostError
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
 from worker.running import a_session, is_alive, read_when_there, wait_until_dead

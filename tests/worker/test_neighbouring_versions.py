@@ -9,8 +9,8 @@ import pytest
 
 from cordyna_core.server.cancellation import CancellationFlag
 from cordyna_core.worker import python_server
+from cordyna_core.worker.host.template_link import TemplateLink
 from cordyna_core.worker.protocol import frame_bytes
-from cordyna_core.worker.template_link import TemplateLink
 
 SERVER = """
 from cordyna_core import TaskServer

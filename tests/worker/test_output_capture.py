@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cordyna_core.worker.output_capture import LINE_BYTES_MAX, AttemptOutput
+from cordyna_core.worker.host.output_capture import LINE_BYTES_MAX, AttemptOutput
 
 
 class Recorded:

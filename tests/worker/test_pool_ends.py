@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cordyna_core.worker.events import (
+from cordyna_core.worker.pool.events import (
     AttemptEnded,
     Busy,
     Declared,

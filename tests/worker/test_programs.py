@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cordyna_core.worker.events import Declared
+from cordyna_core.worker.pool.events import Declared
 from worker.running import SERVERS, Session, a_session
 
 POOLS = str(SERVERS / "pools_and_pickles.py")

@@ -10,7 +10,7 @@ from cordyna_core.contract import ids
 from cordyna_core.contract.limits import MAX_JSON_DEPTH
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.worker import message_ids
-from cordyna_core.worker.events import StateUpdate, events_from
+from cordyna_core.worker.pool.events import StateUpdate, events_from
 from cordyna_core.worker.protocol import (
     MAX_NESTING,
     BadFrame,

@@ -3,12 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.loop import Loop
+from cordyna_core.worker.host.worker import Worker
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.verdicts import AttemptCommand
-from cordyna_core.worker.worker import Worker
 
 
 class Recorder:

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from cordyna_core.contract.time import utc
-from cordyna_core.worker.events import MessagePublished, StateUpdate
+from cordyna_core.worker.pool.events import MessagePublished, StateUpdate
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
 from worker.fake_server import KEY, Server

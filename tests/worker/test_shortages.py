@@ -9,25 +9,25 @@ from typing import Any, cast
 
 import pytest
 
-from cordyna_core.worker import generation as generation_module
 from cordyna_core.worker import processes
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.events import (
+from cordyna_core.worker.host import generation as generation_module
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.loop import Loop
+from cordyna_core.worker.host.server_entry import ServerEntry
+from cordyna_core.worker.host.services import Services
+from cordyna_core.worker.host.transports import PythonTransport
+from cordyna_core.worker.host.worker import Worker
+from cordyna_core.worker.pool.events import (
     Declared,
     HostLost,
     StateUpdate,
     WorkerFailed,
 )
-from cordyna_core.worker.loop import Loop
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
-from cordyna_core.worker.server_entry import ServerEntry
-from cordyna_core.worker.services import Services
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
-from cordyna_core.worker.transports import PythonTransport
 from cordyna_core.worker.verdicts import AttemptCommand
-from cordyna_core.worker.worker import Worker
 from worker.running import FAST, SERVERS, Session, a_session, is_alive, read_when_there
 
 NO_ROOM = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))

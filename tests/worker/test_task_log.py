@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from cordyna_core.worker.body_output import TaskLogHandler
+from cordyna_core.worker.body.output import TaskLogHandler
 
 
 class Unprintable:

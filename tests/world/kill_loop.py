@@ -277,7 +277,7 @@ def _process(pid: int, home: Path) -> _Process | None:
         return None
     if f"CORDYNA_HOME={home}".encode() not in environment or state in "ZX":
         return None
-    return _Process(int(parent), b"cordyna_core.worker.host" in command)
+    return _Process(int(parent), b"cordyna_core.worker.host.host" in command)
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cordyna_core.errors import ServiceError, UserError
-from cordyna_core.worker.events import Declared, LoadFailed
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool.events import Declared, LoadFailed
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
 

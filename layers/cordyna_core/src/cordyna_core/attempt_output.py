@@ -2,7 +2,7 @@
 
 For a process that runs bodies in threads of its own: a Lambda, tests, benchmarks, debuggers. Output
 of subprocesses and of C code is not captured: only a process of its own can tell whose it is (see
-worker/body_output.py).
+worker/body/output.py).
 
 Invariant: output of no attempt passes unchanged, and no write of a body fails because of the
 capture: text that is not UTF-8 is escaped, and a broken logging call shows what is broken.

@@ -32,8 +32,8 @@ from cordyna_core.errors import Fatal, UserError
 from cordyna_core.ports import Bus, Claims, Clock
 from cordyna_core.server.declaring import publish_declaration
 from cordyna_core.start_hold import AT_ONCE, StartHold
-from cordyna_core.worker import events
-from cordyna_core.worker.pool import DEFAULT_RUN_TIMEOUT_S, WorkerPool
+from cordyna_core.worker.pool import events
+from cordyna_core.worker.pool.pool import DEFAULT_RUN_TIMEOUT_S, WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec

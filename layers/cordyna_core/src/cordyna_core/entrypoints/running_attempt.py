@@ -19,7 +19,7 @@ from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.entrypoints.held_start import HeldStart
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Bus
-from cordyna_core.worker import events
+from cordyna_core.worker.pool import events
 
 CANCELLED_READ_INTERVAL_S: Final = 1.0
 """How often it is read whether the attempt is cancelled."""

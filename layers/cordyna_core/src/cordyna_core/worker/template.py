@@ -25,10 +25,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-from cordyna_core.worker import body_output, fork_safety, processes
-from cordyna_core.worker.body import Body, leave
-from cordyna_core.worker.body_channel import BodyChannel, ConnectionLost
-from cordyna_core.worker.body_output import AttemptStreams, TaskLogHandler
+from cordyna_core.worker import processes
+from cordyna_core.worker.body import fork_safety
+from cordyna_core.worker.body import output as body_output
+from cordyna_core.worker.body.body import Body, leave
+from cordyna_core.worker.body.channel import BodyChannel, ConnectionLost
+from cordyna_core.worker.body.output import AttemptStreams, TaskLogHandler
 from cordyna_core.worker.interrupts import Interrupts
 from cordyna_core.worker.protocol import Frame
 from cordyna_core.worker.python_server import ImportedServer

@@ -33,8 +33,8 @@ from cordyna_core.contract.ids import derived_id, server_source
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import rfc3339, utc
 from cordyna_core.ports import Clock
-from cordyna_core.worker import events as worker_events
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool import events as worker_events
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.spec import ServerSpec
 

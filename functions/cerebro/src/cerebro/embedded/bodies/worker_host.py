@@ -13,7 +13,7 @@ from typing import Final
 
 from cordyna_core.errors import ServiceError
 from cordyna_core.ports import Clock
-from cordyna_core.worker.pool import WorkerPool
+from cordyna_core.worker.pool.pool import WorkerPool
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from cordyna_core.worker.engine_link import EngineLink
-from cordyna_core.worker.loop import Loop, Timer
+from cordyna_core.worker.host.engine_link import EngineLink
+from cordyna_core.worker.host.loop import Loop, Timer
 
 _READ_BYTES: Final = 64 * 1024
 _DRAIN_BYTES_MAX: Final = 1024 * 1024

@@ -7,7 +7,7 @@ the standard library only.
 Invariant: when the engine ends, for whatever reason, the host ends everything that it started and
 then itself. It holds `bodies.lock` until then, so that the next engine knows.
 
-Run as `python -m cordyna_core.worker.host SOCKET_FD LOCK_FILE TOKEN SETTINGS`.
+Run as `python -m cordyna_core.worker.host.host SOCKET_FD LOCK_FILE TOKEN SETTINGS`.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ import time
 from typing import Any, Final, NoReturn
 
 from cordyna_core.worker import processes
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.channel import Channel
-from cordyna_core.worker.children import ChildTable
-from cordyna_core.worker.engine_link import EngineLink
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.channel import Channel
+from cordyna_core.worker.host.children import ChildTable
+from cordyna_core.worker.host.engine_link import EngineLink
+from cordyna_core.worker.host.loop import Loop
+from cordyna_core.worker.host.server_entry import ServerEntry
+from cordyna_core.worker.host.services import Services
 from cordyna_core.worker.protocol import AttemptKey, Oversized
-from cordyna_core.worker.server_entry import ServerEntry
-from cordyna_core.worker.services import Services
 from cordyna_core.worker.settings import Settings, settings_from_json
 from cordyna_core.worker.spec import spec_from_dict
 from cordyna_core.worker.verdicts import AttemptCommand, command_from_json

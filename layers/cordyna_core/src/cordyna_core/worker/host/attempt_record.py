@@ -4,9 +4,9 @@ Invariant: every time of an attempt is the engine's, at the pace of the monotoni
 of its states are in the order in which the states arose, however they are handled.
 """
 
-from cordyna_core.worker.loop import Timer
-from cordyna_core.worker.output_capture import AttemptOutput
-from cordyna_core.worker.services import Services
+from cordyna_core.worker.host.loop import Timer
+from cordyna_core.worker.host.output_capture import AttemptOutput
+from cordyna_core.worker.host.services import Services
 from cordyna_core.worker.verdicts import AttemptCommand
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from cordyna_core.worker import processes
-from cordyna_core.worker.children import Child
-from cordyna_core.worker.loop import Timer
-from cordyna_core.worker.services import Services
+from cordyna_core.worker.host.children import Child
+from cordyna_core.worker.host.loop import Timer
+from cordyna_core.worker.host.services import Services
 
 _POLL_S: Final = 0.02
 _POLLS_MAX: Final = 1000

@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from cordyna_core.worker import process_state
-from cordyna_core.worker.body_channel import identity_of
+from cordyna_core.worker.body import process_state
+from cordyna_core.worker.body.channel import identity_of
 
 _MEMORY_GROWTH_BYTES_MAX: Final = 256 * 1024 * 1024
 _DESCRIPTORS_LEFT_MAX: Final = 64

@@ -7,12 +7,12 @@ time, never twice at once, and never while an earlier attempt of the same task r
 from typing import Any, Final, Protocol
 
 from cordyna_core.worker import verdicts
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.generation import Generation
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.generation import Generation
+from cordyna_core.worker.host.services import Services
+from cordyna_core.worker.host.worker import Worker
 from cordyna_core.worker.protocol import AttemptKey, frame_bytes
-from cordyna_core.worker.services import Services
 from cordyna_core.worker.spec import DEFAULT_CONCURRENCY, ServerSpec, name_taken
-from cordyna_core.worker.worker import Worker
 
 _NO_NAME: Final = "it names no server"
 _ACK_SHARE: Final = 4

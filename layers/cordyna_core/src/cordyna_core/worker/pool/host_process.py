@@ -18,10 +18,11 @@ from cordyna_core.worker import processes
 from cordyna_core.worker.protocol import LineSplitter, Oversized
 from cordyna_core.worker.settings import Settings
 
-_SOURCES: Final = str(Path(__file__).parents[2])
+_SOURCES: Final = str(Path(__file__).parents[3])
 # -I and -S: neither environment variables nor site packages of users take part in the host.
 _BOOT: Final = (
-    f"import sys; sys.path.append({_SOURCES!r}); from cordyna_core.worker.host import main; main()"
+    f"import sys; sys.path.append({_SOURCES!r});"
+    " from cordyna_core.worker.host.host import main; main()"
 )
 _BUFFER_BYTES: Final = 1024 * 1024
 _READ_BYTES: Final = 256 * 1024

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from cordyna_core.worker import processes
 from cordyna_core.worker.spec import ServerSpec
 
-_SOURCES: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+_SOURCES: Final = os.path.abspath(f"{__file__}/../../../..")  # noqa: PTH100
 # Without the working folder: a module there, such as `token.py`, does not replace Python's own.
 _BOOT: Final = (
     "import sys; sys.path[:] = filter(None, sys.path);"

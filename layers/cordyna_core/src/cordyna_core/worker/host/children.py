@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from cordyna_core.worker import processes
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.loop import Loop
 
 _KILL_ROUNDS_MAX: Final = 100
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from cordyna_core.worker.cpu_wait import CpuWait
-from cordyna_core.worker.loop import Loop, Timer
+from cordyna_core.worker.host.loop import Loop, Timer
 from cordyna_core.worker.processes import Progress
 from cordyna_core.worker.settings import Settings
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.loop import Loop
 from cordyna_core.worker.protocol import LineSplitter, Oversized
 
 # One for all channels, because they are read by one thread: a new one of this size for every read

@@ -12,15 +12,15 @@ import signal
 from typing import Any, Final, Protocol
 
 from cordyna_core.worker import processes
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.load_clock import LoadClock
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.load_clock import LoadClock
+from cordyna_core.worker.host.services import Services
+from cordyna_core.worker.host.starting import describe_start_error, start_exec, start_python
+from cordyna_core.worker.host.template_link import PythonProcess, ServerLog, TemplateLink
+from cordyna_core.worker.host.transports import ExecTransport, PythonTransport
+from cordyna_core.worker.host.worker import Worker
 from cordyna_core.worker.protocol import BadFrame, Frame, concurrency_of
-from cordyna_core.worker.services import Services
 from cordyna_core.worker.spec import ServerSpec
-from cordyna_core.worker.starting import describe_start_error, start_exec, start_python
-from cordyna_core.worker.template_link import PythonProcess, ServerLog, TemplateLink
-from cordyna_core.worker.transports import ExecTransport, PythonTransport
-from cordyna_core.worker.worker import Worker
 
 _SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """Errors of a system that has no room for a process now, and may have later."""

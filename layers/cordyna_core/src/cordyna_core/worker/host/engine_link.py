@@ -9,8 +9,8 @@ floods the engine delays the states and the output of others by no more than one
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from cordyna_core.worker.channel import Channel
-from cordyna_core.worker.loop import LoopTimers, Timer
+from cordyna_core.worker.host.channel import Channel
+from cordyna_core.worker.host.loop import LoopTimers, Timer
 from cordyna_core.worker.protocol import to_line
 
 LATER_DELAY_S: Final = 0.002

@@ -11,7 +11,7 @@ Invariant: a server that ended HOSTS_LOST_MAX hosts is loaded no more, until it 
 from collections.abc import Iterable
 from typing import Final
 
-from cordyna_core.worker.events import Declared, Event, LoadFailed
+from cordyna_core.worker.pool.events import Declared, Event, LoadFailed
 
 HOSTS_LOST_MAX: Final = 3
 

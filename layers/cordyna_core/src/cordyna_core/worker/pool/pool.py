@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from cordyna_core.contract.commands import CancelTask, RunTask
 from cordyna_core.worker import verdicts
-from cordyna_core.worker.acknowledgement import Acknowledgements
-from cordyna_core.worker.command_frames import cancel_frame, run_frame
-from cordyna_core.worker.events import (
+from cordyna_core.worker.pool.acknowledgement import Acknowledgements
+from cordyna_core.worker.pool.command_frames import cancel_frame, run_frame
+from cordyna_core.worker.pool.events import (
     AttemptEnded,
     Declared,
     Event,
@@ -24,10 +24,10 @@ from cordyna_core.worker.events import (
     events_from,
     state_update,
 )
-from cordyna_core.worker.heartbeat import PING_INTERVAL_S
-from cordyna_core.worker.host_process import HostLostError
-from cordyna_core.worker.host_slot import HostSlot
-from cordyna_core.worker.load_watch import LoadWatch
+from cordyna_core.worker.pool.heartbeat import PING_INTERVAL_S
+from cordyna_core.worker.pool.host_process import HostLostError
+from cordyna_core.worker.pool.host_slot import HostSlot
+from cordyna_core.worker.pool.load_watch import LoadWatch
 from cordyna_core.worker.protocol import AttemptKey
 from cordyna_core.worker.settings import Settings
 from cordyna_core.worker.spec import ServerSpec

@@ -17,7 +17,7 @@ from json import dumps
 from typing import Any, Final
 
 from cordyna_core.basic_config import honor_basic_config, keep_info
-from cordyna_core.worker.body_channel import high_descriptor, identity_of
+from cordyna_core.worker.body.channel import high_descriptor, identity_of
 
 TASK_LOGGER: Final = "cordyna.task"
 _LINE_CHARS_MAX: Final = 64 * 1024

@@ -7,7 +7,7 @@ Invariant: the connection is read only by the thread that asks, or by the event 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cordyna_core.worker.body_channel import BodyChannel
+from cordyna_core.worker.body.channel import BodyChannel
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

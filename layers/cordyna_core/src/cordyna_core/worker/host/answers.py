@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, Final
 
 from cordyna_core.worker import verdicts
-from cordyna_core.worker.attempt_record import AttemptRecord
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.services import Services
 from cordyna_core.worker.message_ids import derived_id
 from cordyna_core.worker.protocol import FINAL_STATES, Frame, frame_bytes, key_of
-from cordyna_core.worker.services import Services
 
 _DEAD_LETTER_BYTES_MAX: Final = 64 * 1024
 _CLOCK_MARGIN_S: Final = 1.0

@@ -21,10 +21,14 @@ import signal
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from cordyna_core.worker import answers, processes, verdicts
-from cordyna_core.worker.attempt_record import AttemptRecord
-from cordyna_core.worker.children import Child
-from cordyna_core.worker.loop import Timer
+from cordyna_core.worker import processes, verdicts
+from cordyna_core.worker.host import answers
+from cordyna_core.worker.host.attempt_record import AttemptRecord
+from cordyna_core.worker.host.children import Child
+from cordyna_core.worker.host.loop import Timer
+from cordyna_core.worker.host.services import Services
+from cordyna_core.worker.host.transports import Transport
+from cordyna_core.worker.host.worker_group import WorkerGroup
 from cordyna_core.worker.protocol import (
     COMMANDS,
     FINAL_STATES,
@@ -33,9 +37,6 @@ from cordyna_core.worker.protocol import (
     Frame,
     Oversized,
 )
-from cordyna_core.worker.services import Services
-from cordyna_core.worker.transports import Transport
-from cordyna_core.worker.worker_group import WorkerGroup
 
 _NO_MORE_WORK: Final = frozenset({"ending", "gone"})
 

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cordyna_core.worker import processes
-from cordyna_core.worker.channel import Channel
-from cordyna_core.worker.children import Child
-from cordyna_core.worker.output_capture import AttemptOutput
-from cordyna_core.worker.pipes import OutputPipe
+from cordyna_core.worker.host.channel import Channel
+from cordyna_core.worker.host.children import Child
+from cordyna_core.worker.host.output_capture import AttemptOutput
+from cordyna_core.worker.host.pipes import OutputPipe
+from cordyna_core.worker.host.services import Services
+from cordyna_core.worker.host.starting import StartedPython
+from cordyna_core.worker.host.transports import PythonTransport
+from cordyna_core.worker.host.worker import Worker
 from cordyna_core.worker.protocol import BadFrame, Frame, Oversized, frame_bytes, parse_frame
-from cordyna_core.worker.services import Services
-from cordyna_core.worker.starting import StartedPython
-from cordyna_core.worker.transports import PythonTransport
-from cordyna_core.worker.worker import Worker
 
 _SERVER_LOG_BYTES: Final = 1024 * 1024
 

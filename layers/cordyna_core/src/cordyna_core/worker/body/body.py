@@ -17,12 +17,15 @@ import traceback
 from typing import Any, Final, NoReturn
 
 from cordyna_core.worker import processes
-from cordyna_core.worker.body_cancellation import BodyCancellation
-from cordyna_core.worker.body_channel import BodyChannel, ConnectionLost
-from cordyna_core.worker.body_output import AttemptStreams
-from cordyna_core.worker.cleanliness import Baseline, take_baseline, unclean_reason
+from cordyna_core.worker.body.cancellation import BodyCancellation
+from cordyna_core.worker.body.channel import BodyChannel, ConnectionLost
+from cordyna_core.worker.body.cleanliness import Baseline, take_baseline, unclean_reason
+from cordyna_core.worker.body.multiprocessing_servers import (
+    background_pids,
+    stop_background_processes,
+)
+from cordyna_core.worker.body.output import AttemptStreams
 from cordyna_core.worker.interrupts import Interrupts
-from cordyna_core.worker.multiprocessing_servers import background_pids, stop_background_processes
 from cordyna_core.worker.protocol import Frame, frame_from_json
 from cordyna_core.worker.python_server import ImportedServer
 

@@ -7,9 +7,9 @@ adopted another wall time in between.
 import time
 from collections.abc import Callable
 
-from cordyna_core.worker.children import ChildTable
-from cordyna_core.worker.engine_link import EngineLink
-from cordyna_core.worker.loop import Loop
+from cordyna_core.worker.host.children import ChildTable
+from cordyna_core.worker.host.engine_link import EngineLink
+from cordyna_core.worker.host.loop import Loop
 from cordyna_core.worker.settings import Settings
 
 

@@ -11,9 +11,9 @@ import selectors
 from collections.abc import Callable
 from typing import Any, Final
 
-from cordyna_core.worker.heartbeat import ANSWER_TIMEOUT_S, Heartbeat
-from cordyna_core.worker.host_process import HostLostError, HostProcess
-from cordyna_core.worker.restart_pause import RestartPause
+from cordyna_core.worker.pool.heartbeat import ANSWER_TIMEOUT_S, Heartbeat
+from cordyna_core.worker.pool.host_process import HostLostError, HostProcess
+from cordyna_core.worker.pool.restart_pause import RestartPause
 from cordyna_core.worker.settings import Settings
 
 _CLOSE_TIMEOUT_S: Final = 5.0

@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
-from cordyna_core.worker.channel import Channel
-from cordyna_core.worker.output_capture import AttemptOutput
-from cordyna_core.worker.pipes import InputPipe, OutputPipe
+from cordyna_core.worker.host.channel import Channel
+from cordyna_core.worker.host.output_capture import AttemptOutput
+from cordyna_core.worker.host.pipes import InputPipe, OutputPipe
+from cordyna_core.worker.host.services import Services
+from cordyna_core.worker.host.starting import StartedExec
 from cordyna_core.worker.protocol import BadFrame, Frame, Oversized, StdoutSplitter, parse_frame
-from cordyna_core.worker.services import Services
-from cordyna_core.worker.starting import StartedExec
 
 Item = Frame | BadFrame | Oversized
 
