@@ -1,12 +1,14 @@
 """The Python client on a real home: one thread, several threads, and an event loop."""
 
 import asyncio
+import multiprocessing
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from cordyna_cli.client import RunFailed, connect, connect_async
+from cordyna_cli.client import Client, RunFailed, connect, connect_async
 from cordyna_core.errors import ServiceError
 
 SERVER = """
@@ -99,3 +101,28 @@ def test_client_keeps_its_home_when_the_program_moves(
 
         assert client.invoke("hello").result(30) == "hello, world"
     assert not list(elsewhere.iterdir())
+
+
+def _use_forked(client: Client, errors: "multiprocessing.SimpleQueue[str]") -> None:
+    for use in (lambda: client.invoke("hello"), client.runs, client.tasks):
+        try:
+            use()
+        except ServiceError as error:
+            errors.put(str(error).partition("\n")[0])
+    client.close()
+
+
+def test_client_in_a_forked_process_is_refused(target: str, tmp_path: Path) -> None:
+    """A server that forks its workers may have connected before: neither side is harmed."""
+    fork = multiprocessing.get_context("fork")
+    with connect(servers=[target], home=str(tmp_path / "home")) as client:
+        assert client.invoke("hello").result(30) == "hello, world"
+        errors = fork.SimpleQueue()
+        child = fork.Process(target=_use_forked, args=(client, errors))
+        child.start()
+        child.join(30)
+
+        assert child.exitcode == 0
+        said = {errors.get() for _ in range(3)}
+        assert client.invoke("hello", {"greeting": "still"}).result(30) == "still, world"
+    assert said == {f"this process was forked from process {os.getpid()}, which opened the home."}

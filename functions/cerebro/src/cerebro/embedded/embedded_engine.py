@@ -138,6 +138,8 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         """Stop driving and close the home. The next driver resumes the active runs."""
+        if self._session.is_forked:
+            return  # What it has is its parent's.
         try:
             self._session.close()
             self._client.release_waiters()

@@ -1,9 +1,11 @@
 """Home session: whether this process drives its home, and how its threads wait for changes there.
 
 Invariant: reading drives nothing. Waiting drives what is to be driven, as soon as no other process
-holds the lease. So a run continues while any process waits for it.
+holds the lease. So a run continues while any process waits for it. A process that was forked from
+the one that opened the home does neither, and releases nothing: the driver is not in it.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,6 +63,7 @@ class HomeSession:
     ) -> None:
         self.home = home
         self.turns = 0
+        self._pid = os.getpid()
         self.driver: Driver | None = None
         self._targets, self._make_bodies = tuple(targets), make_bodies
         self._fingerprint, self._clock = fingerprint, clock
@@ -84,10 +87,24 @@ class HomeSession:
             Refusal: the declarations are rejected.
             ServiceError: the home or the worker host fails.
         """
+        self._require_own_process()
         with self._beginning:
             has_work = self._targets or self._drives_alone
             if self.driver is None and not self._is_closed and has_work:
                 self._begin_to_drive()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process was forked from the one that opened the home."""
+        return os.getpid() != self._pid
+
+    def _require_own_process(self) -> None:
+        if self.is_forked:
+            raise ServiceError(
+                f"this process was forked from process {self._pid}, which opened the home.",
+                why="a home that is open cannot be used on both sides of a fork",
+                next="connect in the process that uses it",
+            )
 
     def drive_without_servers(self) -> None:
         """Drive from now on even if there is no server to run: events of others are handled."""
@@ -206,6 +223,7 @@ class HomeSession:
     @contextmanager
     def read_transaction(self) -> Iterator[None]:
         """Read the home. Raises ServiceError if it cannot be read."""
+        self._require_own_process()
         self._readers_waiting += 1
         try:
             self._lock.acquire()
@@ -220,6 +238,7 @@ class HomeSession:
     @contextmanager
     def write_transaction(self) -> Iterator[None]:
         """Write to the home, all or nothing. Raises ServiceError if it cannot be written."""
+        self._require_own_process()
         with self._lock, self.home.transaction():
             yield
 
@@ -229,9 +248,10 @@ class HomeSession:
         Returns None when `until` (monotonic seconds) has passed.
 
         Raises:
-            ServiceError: the home was deleted or replaced.
+            ServiceError: the home was deleted or replaced, or this process was forked.
             Exception: what stopped the driver.
         """
+        self._require_own_process()
         while True:
             self._require_home()
             with self._beginning:
