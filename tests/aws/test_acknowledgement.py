@@ -19,7 +19,7 @@ from aws.runtime_in_memory import (
     run_task,
 )
 from cordyna_core import TaskServer
-from cordyna_core.aws.acknowledgement import acknowledge, check_of
+from cordyna_core.aws.acknowledgement import acknowledge
 from cordyna_core.aws.command_handler import handle_event
 from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.contract.state_updates import TaskStateChanged
@@ -178,13 +178,24 @@ def test_check_whose_note_fails_is_delivered_again() -> None:
     assert server.claims.queued == {ATTEMPT}
 
 
-def test_checks_of_a_batch_are_published_together() -> None:
+def test_checks_of_a_batch_are_published_in_few_requests() -> None:
     server = Deployed()
-    for attempt in range(1, 101):
+    for attempt in range(1, 96):
         server.arrive(run_task(attempt=attempt))
     server.runtime.adapters = replace(server.adapters, bus=(bus := _CountingBus()))
     assert server.check() == []
-    assert (bus.requests, len(bus.published), len(server.claims.queued)) == (1, 100, 100)
+    assert (bus.requests, len(bus.published), len(server.claims.queued)) == (10, 95, 95)
+
+
+def test_refused_request_leaves_the_others_of_a_batch() -> None:
+    """What the bus accepted is noted, or the bodies of those that wait would never begin."""
+    server = Deployed()
+    for attempt in range(1, 31):
+        server.arrive(run_task(attempt=attempt))
+    server.runtime.adapters = replace(server.adapters, bus=(bus := _CountingBus(refuses=2)))
+    assert server.check() == [f"message-{number}" for number in range(10, 20)]
+    noted = {attempt for _, _, attempt in server.claims.queued}
+    assert noted == {*range(1, 11), *range(21, 31)} == {each.attempt for each in bus.published}
 
 
 def test_early_body_looks_up_no_acknowledgement() -> None:
@@ -213,13 +224,14 @@ def test_late_body_does_not_begin_without_an_acknowledgement() -> None:
     assert server.published == []
 
 
-def test_ingress_handler_takes_commands_and_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handlers_share_the_queue_of_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Deployed()
     monkeypatch.setattr(lambda_handlers, "build_server_runtime", lambda _: server.adapters)
     monkeypatch.setattr(lambda_handlers, "work_queue", lambda: server.queue)
     monkeypatch.setattr(lambda_handlers, "check_queue", lambda: server.checks)
-    assert lambda_handlers.ingress(run_task()) is None
-    assert lambda_handlers.ingress(records(check_of(a_command()))) == {"batchItemFailures": []}
+    lambda_handlers.ingress(run_task())
+    assert (len(server.queue.bodies), server.published) == (1, [])
+    assert lambda_handlers.checks(records(*server.checks.bodies)) == {"batchItemFailures": []}
     assert server.published == ["queued"]
 
 
@@ -262,8 +274,14 @@ class _Unreachable:
 
 
 class _CountingBus(RecordingBus):
-    requests = 0
+    """Refuses one request, which is counted from 1."""
+
+    def __init__(self, refuses: int | None = None) -> None:
+        super().__init__()
+        self.requests, self._refuses = 0, refuses
 
     def publish(self, messages: Any) -> None:
         self.requests += 1
+        if self.requests == self._refuses:
+            raise OSError("throttled")
         super().publish(messages)

@@ -18,7 +18,7 @@ QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 @given(server=NAMES, stage=STAGES)
 def test_deployed_name_is_one_that_aws_takes(server: str, stage: str) -> None:
     name = deployed_name(server, stage)
-    for suffix in ("", "-ingress", "-worker", "-failures", "-deployment"):
+    for suffix in ("", "-ingress", "-worker", "-checks", "-failures", "-deployment"):
         assert FUNCTION.fullmatch(name + suffix)
     assert QUEUE.fullmatch(f"{name}-work-dead-letters")
 

@@ -81,6 +81,7 @@ def test_stages_of_a_server_are_named_by_stage(
     }
     assert functions == {
         "staging-task-server-b-ingress",
+        "staging-task-server-b-checks",
         "staging-task-server-b-worker",
         "staging-task-server-b-deployment",
     }

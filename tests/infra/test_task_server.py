@@ -13,7 +13,13 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 
 from architecture.repository import ROOT
-from cordyna_cdk import Container, TaskServer, declaration_resource, entry_points
+from cordyna_cdk import (
+    Container,
+    TaskServer,
+    acknowledgement_checks,
+    declaration_resource,
+    entry_points,
+)
 from cordyna_cdk.deployment_function.handler import declaration_in
 from cordyna_core.errors import UserError
 from cordyna_core.queued_hold import HOLD_S
@@ -22,14 +28,24 @@ from infra.team_stack import SERVER, deployed, written
 from infra.templates import Template, listed, templates_in, text_of
 
 
-def worker_source(template: Template) -> dict[str, Any]:
-    """Return the event source of the function that runs the bodies."""
+def source_of(template: Template, queue: str) -> dict[str, Any]:
+    """Return the event source of a queue, a part of whose logical id is given."""
     (source,) = [
         source
         for source in template.all("AWS::Lambda::EventSourceMapping").values()
-        if "WorkQueue" in text_of(source["EventSourceArn"])
+        if queue in text_of(source["EventSourceArn"])
     ]
     return source
+
+
+def worker_source(template: Template) -> dict[str, Any]:
+    """Return the event source of the function that runs the bodies."""
+    return source_of(template, "WorkQueue")
+
+
+def id_in(arn: Any) -> str:
+    """Return the logical id of the resource of an ARN."""
+    return text_of(arn).removeprefix("<").removesuffix(".Arn>")
 
 
 def test_unlimited_server_is_a_lambda_behind_its_rule(tmp_path: Path, code: Path) -> None:
@@ -67,6 +83,7 @@ def test_max_concurrency_adds_a_work_queue(tmp_path: Path, code: Path) -> None:
     assert handlers == {
         "sales-deployment": "handler.handler",
         "sales-ingress": "cordyna_core.entrypoints.lambda_handlers.ingress",
+        "sales-checks": "cordyna_core.entrypoints.lambda_handlers.checks",
         "sales-worker": "cordyna_core.entrypoints.lambda_handlers.worker",
     }
 
@@ -116,46 +133,76 @@ def test_ingress_claims_no_attempts(tmp_path: Path, code: Path) -> None:
         statement["Action"]
         for statement in statements
         if "dynamodb" in listed(statement["Action"])[0]
-    ] == [["dynamodb:UpdateItem", "dynamodb:BatchGetItem"]]
+    ] == ["dynamodb:UpdateItem"]
+
+
+def actions_on(template: Template, role: str, resource: str) -> set[str]:
+    """Return what a role may do with a resource, each named by the begin of its logical id."""
+    return {
+        action
+        for statement in template.statements_of(role)
+        if resource in text_of(listed(statement["Resource"])[0])
+        for action in listed(statement["Action"])
+    }
 
 
 @pytest.mark.parametrize("given", [{}, {"container": Container()}])
 def test_ingress_checks_what_it_queued(tmp_path: Path, code: Path, given: dict[str, Any]) -> None:
     template = deployed(tmp_path, code=code, **given)
-    (source,) = [
-        source
-        for source in template.all("AWS::Lambda::EventSourceMapping").values()
-        if "Checks" in text_of(source["EventSourceArn"])
-    ]
+    source = source_of(template, "Checks")
     functions = template.all("AWS::Lambda::Function")
-    ingress = functions[source["FunctionName"]["Ref"]]
-    assert ingress["FunctionName"] == "sales-ingress"
+    function = functions[source["FunctionName"]["Ref"]]
+    assert function["FunctionName"] == "sales-checks"
+    assert function["Environment"]["Variables"].keys() >= {"CORDYNA_BUS", "CORDYNA_CLAIMS_TABLE"}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BatchSize"] == acknowledgement_checks.BATCH_SIZE
     # Both are in time for the default clock of 10 s: the delay of a check, and its batch.
     assert HOLD_S + source["MaximumBatchingWindowInSeconds"] < 10 - CLOCK_MARGIN_S
-    with_checks = {
-        function["FunctionName"]
+    queue = template.all("AWS::SQS::Queue")[id_in(source["EventSourceArn"])]
+    window_s = source["MaximumBatchingWindowInSeconds"]
+    assert queue["VisibilityTimeout"] >= 6 * (function["Timeout"] + window_s)
+    dead_letters = id_in(queue["RedrivePolicy"]["deadLetterTargetArn"])
+    assert template.all("AWS::SQS::Queue")[dead_letters]["QueueName"] == "sales-dead-letters"
+    addressed = {
+        function["FunctionName"]: function["Environment"]["Variables"]["CORDYNA_CHECK_QUEUE_URL"]
         for function in functions.values()
         if "CORDYNA_CHECK_QUEUE_URL" in function.get("Environment", {}).get("Variables", {})
     }
-    assert with_checks == {"sales-ingress"}
-    queue = template.all("AWS::SQS::Queue")[
-        text_of(source["EventSourceArn"]).removeprefix("<").removesuffix(".Arn>")
+    assert addressed == {"sales-ingress": {"Ref": id_in(source["EventSourceArn"])}}
+
+
+def test_checks_are_read_before_the_ingress_sends_any(tmp_path: Path, code: Path) -> None:
+    resources = deployed(tmp_path, code=code).content["Resources"]
+    (ingress,) = [
+        resource
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Function" and name.startswith("SalesIngress")
     ]
-    dead_letters = text_of(queue["RedrivePolicy"]["deadLetterTargetArn"])
-    assert (
-        template.all("AWS::SQS::Queue")[dead_letters.removeprefix("<").removesuffix(".Arn>")][
-            "QueueName"
-        ]
-        == "sales-dead-letters"
-    )
-    actions = {
-        action
-        for statement in template.statements_of("SalesIngressRole")
-        if "Checks" in text_of(statement["Resource"])
-        for action in listed(statement["Action"])
+    sources = {
+        name
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        and "Checks" in text_of(resource["Properties"]["EventSourceArn"])
     }
-    assert actions >= {"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"}
+    assert len(sources) == 1
+    assert sources <= set(ingress["DependsOn"])
+
+
+def test_checks_are_sent_and_handled_by_their_functions(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code)
+    assert actions_on(template, "SalesIngressRole", "Checks") == {"sqs:SendMessage"}
+    assert actions_on(template, "SalesIngressRole", "WorkQueue") == {"sqs:SendMessage"}
+    assert actions_on(template, "SalesAcknowledgerRole", "Checks") == {
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+    }
+    assert actions_on(template, "SalesAcknowledgerRole", "Claims") == {
+        "dynamodb:BatchGetItem",
+        "dynamodb:UpdateItem",
+    }
+    assert actions_on(template, "SalesAcknowledgerRole", "bus") == {"events:PutEvents"}
+    assert actions_on(template, "SalesAcknowledgerRole", "WorkQueue") == set()
 
 
 def test_unlimited_server_has_no_checks(tmp_path: Path, code: Path) -> None:

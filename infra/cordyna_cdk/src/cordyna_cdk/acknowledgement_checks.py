@@ -1,9 +1,11 @@
-"""Acknowledgement checks: the queue by which a queue ingress publishes `queued` only when needed.
+"""Acknowledgement checks: the queue by which a task server publishes `queued` only when needed.
 
-Beside each command the ingress sends a check, which this queue delays. It then publishes `queued`
-unless the body has begun (`cordyna_core.aws.acknowledgement`).
+Beside each command the queue ingress sends a check, which this queue delays. Its function then
+publishes `queued` unless the body has begun (`cordyna_core.aws.acknowledgement`).
 
-Invariant: checks of a burst are handled within the five seconds that are left of the first clock.
+Invariant: checks of a burst are handled within the five seconds that are left of the first clock,
+and none is sent while nothing handles it. So the function is not the ingress itself: a deployment
+that adds the queue could only have it read after the ingress sends to it.
 """
 
 from typing import Final
@@ -30,9 +32,9 @@ BATCHING_WINDOW: Final = Duration.seconds(1)
 
 
 class AcknowledgementChecks(Construct):
-    """Checks of `ingress`, whose timeout is `handled_within`; `name` is that of its server.
+    """Checks that `ingress` sends and `function`, whose timeout is `timeout`, handles.
 
-    What is no check goes to `dead_letters`.
+    `name` is that of their server. What is no check goes to `dead_letters`.
     """
 
     def __init__(
@@ -42,22 +44,27 @@ class AcknowledgementChecks(Construct):
         *,
         name: str,
         ingress: GuardedFunction,
-        handled_within: Duration,
+        function: GuardedFunction,
+        timeout: Duration,
         dead_letters: sqs.Queue,
     ) -> None:
         super().__init__(scope, construct_id)
-        queue = fed_queue(self, f"{name}-checks", dead_letters, handled_within=handled_within)
+        queue = fed_queue(
+            self, f"{name}-checks", dead_letters, handled_within=timeout.plus(BATCHING_WINDOW)
+        )
         lambda_.EventSourceMapping(
             self,
             "Source",
-            target=ingress,
+            target=function,
             event_source_arn=queue.queue_arn,
             batch_size=BATCH_SIZE,
             max_batching_window=BATCHING_WINDOW,
             report_batch_item_failures=True,
         )
+        function.add_to_role_policy(consume_statement(queue))
         ingress.add_environment(VARIABLE, queue.queue_url)
-        ingress.add_to_role_policy(consume_statement(queue))
         ingress.add_to_role_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
         )
+        # With the queue alone, an upgrade would not acknowledge what waits in its first minute.
+        ingress.node.add_dependency(self)

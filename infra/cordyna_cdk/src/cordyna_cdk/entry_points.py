@@ -9,7 +9,10 @@ FAILED: Final = "cordyna_core.entrypoints.lambda_handlers.failed"
 """Reports the attempt of a function that died."""
 
 INGRESS: Final = "cordyna_core.entrypoints.lambda_handlers.ingress"
-"""Sends commands to the work queue, and publishes `queued` of those whose bodies do not begin."""
+"""Sends commands, and checks of them, to the queues of the server."""
+
+CHECKS: Final = "cordyna_core.entrypoints.lambda_handlers.checks"
+"""Publishes `queued` of the commands whose bodies have not begun."""
 
 WORKER: Final = "cordyna_core.entrypoints.lambda_handlers.worker"
 """Runs the bodies of commands from the work queue."""

@@ -5,9 +5,9 @@
     TaskServer(self, "Sales", **server, max_concurrency="unlimited")      a Lambda per command
     TaskServer(self, "Sales", **server, container=Container())   a work queue, and Fargate
 
-A *queue ingress* sends the command to a work queue, which feeds the workers, and publishes `queued`
-if its body does not begin within 3 s. Without it, the rule invokes the function itself, which must
-start the body within the acknowledgement clock.
+A *queue ingress* sends the command to a work queue, which feeds the workers, and a check of it to a
+second queue, so that `queued` is published if its body does not begin within 3 s. Without them, the
+rule invokes the function itself, which must start the body within the acknowledgement clock.
 
 Invariant: the server receives only what its route names (`cordyna_core.contract.server_route`),
 publishes only what a server may and only under its own source, and runs the body of an attempt at
@@ -249,6 +249,16 @@ class TaskServer(Construct):
             construct_id="WorkQueue",
         )
         self.dead_letters.append(work_dead_letters)
+        acknowledger = self._function(
+            "Acknowledger",
+            f"{name}-checks",
+            entry_points.CHECKS,
+            INGRESS_TIMEOUT,
+            512,
+            dead_letters=None,
+        )
+        self._allow_publishing(acknowledger)
+        self._allow_claims(acknowledger, "BatchGetItem", "UpdateItem")
         self.environment["CORDYNA_QUEUE_URL"] = queue.queue_url
         self.work_queue = queue
         self.target = self._function(
@@ -263,15 +273,15 @@ class TaskServer(Construct):
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn])
         )
         self._allow_publishing(self.target)
-        # It writes cancellations and `queued`, which the process that runs the body reads; which
-        # attempts have a body, it reads.
-        self._allow_claims(self.target, "UpdateItem", "BatchGetItem")
+        # It writes cancellations, which the process that runs the body reads.
+        self._allow_claims(self.target, "UpdateItem")
         AcknowledgementChecks(
             self,
             "Checks",
             name=name,
             ingress=self.target,
-            handled_within=INGRESS_TIMEOUT,
+            function=acknowledger,
+            timeout=INGRESS_TIMEOUT,
             dead_letters=self.dead_letters[0],
         )
         return queue

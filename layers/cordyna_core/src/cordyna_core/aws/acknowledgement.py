@@ -10,9 +10,11 @@ only if it finds that (docs/rules.md, rule 6).
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from cordyna_core.attempt import Attempt, is_stale
+from cordyna_core.aws.eventbridge import MAX_ENTRIES
 from cordyna_core.aws.inbound_event import Event
 from cordyna_core.aws.runtime import CancellableClaims, ServerRuntime
 from cordyna_core.contract.base import Message
@@ -75,16 +77,35 @@ def _acknowledge(commands: Mapping[str, RunTask], runtime: ServerRuntime) -> lis
     try:
         assert runtime.claims is not None, "checks are sent only where claims are kept"
         waiting = _waiting(commands, runtime, runtime.claims)
-        updates = _Collected()
-        for command in waiting.values():
-            Attempt(command, updates, runtime.clock, lambda: False).report("queued")
-        runtime.bus.publish(updates.messages)
     except Exception:  # noqa: BLE001  they are delivered again
         _log.exception("%d commands were not acknowledged", len(commands))
         return list(commands)
+    published = _publish(waiting, runtime)
     return [
-        message for message, command in waiting.items() if not _is_noted(command, runtime.claims)
+        message
+        for message, command in waiting.items()
+        if message not in published or not _is_noted(command, runtime.claims)
     ]
+
+
+def _publish(waiting: Mapping[str, RunTask], runtime: ServerRuntime) -> set[str]:
+    """Publish `queued` of each command; return the messages of those that the bus accepted.
+
+    They are noted later, so that the last one of a batch is not late because of the first.
+    """
+    published: set[str] = set()
+    messages = iter(waiting)
+    while some := list(islice(messages, MAX_ENTRIES)):
+        updates = _Collected()
+        try:
+            for message in some:
+                Attempt(waiting[message], updates, runtime.clock, lambda: False).report("queued")
+            runtime.bus.publish(updates.messages)
+        except Exception:  # noqa: BLE001  they are delivered again
+            _log.exception("%d commands were not acknowledged", len(some))
+        else:
+            published |= set(some)
+    return published
 
 
 def _waiting(
@@ -117,7 +138,7 @@ def _is_noted(command: RunTask, claims: CancellableClaims) -> bool:
 
 
 class _Collected:
-    """A bus that keeps messages, so that they are published in few requests."""
+    """A bus that keeps messages, so that they are published in one request."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

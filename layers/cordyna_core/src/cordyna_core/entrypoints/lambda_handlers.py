@@ -1,12 +1,12 @@
 """Lambda handlers: the functions where a deployed task server begins.
 
-Invariant: a function loads the server that CORDYNA_SERVER names, once per process; the queue
-ingress needs none of the server's code.
+Invariant: a function loads the server that CORDYNA_SERVER names, once per process; the functions
+before a work queue need none of the server's code.
 
 `handler` is the target of a rule of the bus, `worker` that of a work queue, `ingress` the function
-that fills the queue, and that of a queue of checks. A team that deploys by its own means writes
-`handler = server.lambda_handler` instead, which is all three, without checks: `worker` when it is
-called with records, `ingress` when CORDYNA_QUEUE_URL is set.
+that fills the queue, `checks` that of the queue of checks. A team that deploys by its own means
+writes `handler = server.lambda_handler` instead, which is the first three, without checks: `worker`
+when it is called with records, `ingress` when CORDYNA_QUEUE_URL is set.
 """
 
 from functools import cache
@@ -33,17 +33,15 @@ worker = handler
 """Handle the records of a work queue."""
 
 
-def ingress(event: Event | None, context: object = None) -> dict[str, Any] | None:
-    """Put an event of the bus on the work queue, or handle the records of the queue of checks.
-
-    Returns the failed records, if it was called with records. Raises what was not handled.
-    """
-    event = event or {}
-    if "Records" in event:
-        return acknowledge(event["Records"], build_server_runtime)
+def ingress(event: Event | None, context: object = None) -> None:
+    """Put an event of the bus on the work queue. Raises what was not handled."""
     # Every task server reports `queued` alike, so one without tasks is enough.
-    enqueue(event, work_queue(), build_server_runtime, TaskServer, check_queue())
-    return None
+    enqueue(event or {}, work_queue(), build_server_runtime, TaskServer, check_queue())
+
+
+def checks(event: dict[str, Any], context: object = None) -> dict[str, Any]:
+    """Handle the records of the queue of checks; return the failed ones."""
+    return acknowledge(event["Records"], build_server_runtime)
 
 
 def failed(record: dict[str, Any], context: object = None) -> None:
