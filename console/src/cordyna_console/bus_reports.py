@@ -14,6 +14,7 @@ from typing import Final, Literal
 from cordyna_cli.engine import Engine
 from cordyna_console.catalog_models import LastAcceptance, LastRejection
 from cordyna_core.contract.envelope import MalformedEvent, open_envelope
+from cordyna_core.contract.incidents import IncidentClosed
 from cordyna_core.contract.state_updates import (
     DeclarationAccepted,
     DeclarationRejected,
@@ -32,7 +33,12 @@ TICK_CODES: Final[Mapping[str, Literal["missed", "skipped"]]] = {
 }
 """Code of a problem -> what became of a tick."""
 
-_MENTIONED: Final = ("DeclarationAccepted", "DeclarationRejected", "InvocationRejected")
+_MENTIONED: Final = (
+    "DeclarationAccepted",
+    "DeclarationRejected",
+    "IncidentClosed",
+    "InvocationRejected",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,9 @@ class BusReports:
         elif isinstance(message, DeclarationRejected):
             rejection = LastRejection(at=envelope.time, problems=message.problems)
             self.rejections[message.server] = rejection
+        elif isinstance(message, IncidentClosed) and message.kind == "rejected_declaration":
+            # What was accepted before and is declared anew is accepted without an answer.
+            self.rejections.pop(message.server, None)
         elif isinstance(message, InvocationRejected):
             self._note_ticks(message, envelope.time)
 

@@ -26,5 +26,5 @@ export function NotLoaded({ row }) {
 }
 
 export function Rejected({ row }) {
-  return html`<section class="card problem" role="alert"><h2>The last declaration of ${row.server} was rejected</h2><p class="soft"><${Moment} at=${row.last_rejection.at} />: its accepted tasks stay as they were.</p><ul>${row.last_rejection.problems.map((one) => html`<li>${one.message}${one.path?.length > 1 ? ` (${one.path.join(" → ")})` : ""}</li>`)}</ul></section>`;
+  return html`<section class="card problem" role="alert"><h2>The last declaration of ${row.server} was rejected</h2><p class="soft"><${Moment} at=${row.last_rejection.at} />: its accepted tasks stay as they were.</p><ul>${row.last_rejection.problems.map((one) => html`<li style=${{ whiteSpace: "pre-line" }}>${one.message}${one.path?.length > 1 ? ` (${one.path.join(" → ")})` : ""}</li>`)}</ul></section>`;
 }
