@@ -259,3 +259,32 @@ def test_meta_at_has_whole_milliseconds() -> None:
 
     assert (meta.id, meta.cause) == ("m-1", "c-1")
     assert meta.time == utc(1_790_000_000.123)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("[" * 5_000 + "]" * 5_000, "params: it is nested deeper than 100 levels: flatten it"),
+        ('"\\ud83d"', "params: a text is not valid Unicode: "),
+        ("9" * 5_000, "params: NaN and infinity are not JSON (at x): use null or a text"),
+    ],
+    ids=["deep", "half a character", "long number"],
+)
+def test_open_text_no_parser_reads_names_the_field(value: str, why: str) -> None:
+    text = json.dumps(an_event(detail={"task": "t", "params": {"x": "?"}})).replace('"?"', value)
+    with pytest.raises(MalformedEvent) as malformed:
+        open_envelope(text)
+    (strict, of_field) = malformed.value.problems
+    assert (strict.code, of_field.code) == ("malformed_event", "malformed_detail")
+    assert strict.message.startswith("the event: Invalid JSON: ")
+    assert of_field.message.startswith(why)
+    assert malformed.value.raw is not None
+
+
+@pytest.mark.parametrize("detail", ['{"task":"t"}', None, ["t"], 7])
+def test_open_event_whose_detail_is_no_object_keeps_its_sender(detail: Any) -> None:
+    with pytest.raises(MalformedEvent, match=r"^detail: Input should be an object$") as malformed:
+        open_envelope(json.dumps(an_event(detail=detail)))
+    raw = malformed.value.raw
+    assert raw is not None
+    assert (raw.id, raw.source, raw.detail) == (an_event()["id"], an_event()["source"], {})
