@@ -174,17 +174,6 @@ def test_rejected_declaration_is_shown_until_one_is_accepted() -> None:
         assert after["last_acceptance"]["generation"] == get(client, "/graph")["generation"]
 
 
-def test_rejection_is_gone_when_the_accepted_is_declared_anew() -> None:
-    """A server that did not load, and loads again unchanged, gets no answer but has no incident."""
-    with an_engine() as engine:
-        client = a_client(a_console(engine))
-        engine.send([declared("new", revision=1, tasks=[{"name": "n"}])])
-        engine.send([declared("new", revision=1, tasks=[{"name": "n", "upstream": ["n"]}])])
-        assert get(client, "/servers/new")["last_rejection"] is not None
-        engine.send([declared("new", revision=1, tasks=[{"name": "n"}])])
-        assert get(client, "/servers/new")["last_rejection"] is None
-
-
 def declared(server: str, **fields: Any) -> str:
     """A declaration as it passes the bus."""
     return json.dumps(

@@ -23,6 +23,7 @@ from console.consoles import (
     three_servers,
 )
 from console.test_aws import a_cloud_console
+from contract.golden_messages import golden
 from cordyna_console.answers.care import PRICES
 from cordyna_console.bus_reports import TICKS_KEPT, BusReports
 from cordyna_core.contract.base import Problem, meta_at
@@ -95,6 +96,19 @@ def test_missed_ticks_have_their_own_times(text: str) -> None:
         reports.read_on(engine)
     (report,) = reports.ticks["orders"]
     assert (report.at, report.until) == (utc(T0), utc(T0 + 3600))
+
+
+@pytest.mark.parametrize(("kind", "left"), [("rejected_declaration", 0), ("unresponsive", 1)])
+def test_rejection_is_gone_with_its_incident(kind: str, left: int) -> None:
+    """A server that loads again, unchanged, is accepted without an answer; its incident closes."""
+    rejected, closed = golden("DeclarationRejected"), golden("IncidentClosed")
+    closed["detail"] |= {"kind": kind, "server": rejected["detail"]["server"]}
+    with an_engine() as engine:
+        for event in (rejected, closed):
+            engine._home.event_log.append(None, json.dumps(event), T0)
+        reports = BusReports()
+        reports.read_on(engine)
+    assert len(reports.rejections) == left
 
 
 def test_person_who_may_not_operate_sees_crons() -> None:
