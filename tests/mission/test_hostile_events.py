@@ -168,6 +168,15 @@ def test_declaration_with_half_a_character_is_rejected(fields: str, engine: Engi
     assert rejected[0].problems
 
 
+@pytest.mark.parametrize("detail", ['"{}"', "null", "[]"])
+def test_declaration_that_is_no_object_is_told_so(detail: str, engine: Engine) -> None:
+    engine.put(event(server_source("t"), "ServerDeclared", detail))
+    (rejected,) = [m for m in engine.published if isinstance(m, DeclarationRejected)]
+    assert [problem.message for problem in rejected.problems] == [
+        "detail: Input should be an object"
+    ]
+
+
 def test_two_clients_with_one_key_share_a_run(engine: Engine) -> None:
     engine.put(event(f"{CLIENT}.web", "InvokeTask", {"task": "b", "key": "k"}, "second"))
     answers = [m for m in engine.published if isinstance(m, RunStateChanged)]

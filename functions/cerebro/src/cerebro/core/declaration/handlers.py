@@ -198,7 +198,8 @@ async def refuse_malformed(raw: RawEnvelope, problems: Sequence[Problem]) -> Non
     server = server_of(raw.source)
     if raw.detail_type == ServerDeclared.__name__ and server is not None:
         parsed = parse_declaration(with_whole_characters(raw.detail))
-        faults = problems if isinstance(parsed, ServerDeclared) else parsed
+        # An empty detail is often one that is no object: then nothing is known of its fields.
+        faults = problems if isinstance(parsed, ServerDeclared) or not raw.detail else parsed
         if is_name(server):
             await NoteServer(server, None, now)
         await Publish((_rejected(raw.id, server, faults, now),))
