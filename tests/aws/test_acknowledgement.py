@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -235,37 +236,46 @@ def test_handlers_share_the_queue_of_checks(monkeypatch: pytest.MonkeyPatch) -> 
     assert server.published == ["queued"]
 
 
+CLOCKS = {"arrive": 0, "refused arrive": 0, "cancel": 0, "check": 1, "refused check": 1, "work": 2}
+"""What may happen -> whose clock tells when: that of the ingress, of the checks, or of a worker."""
+
+
 @given(
     ack_s=st.floats(0.5, 60),
-    happenings=st.lists(
-        st.tuples(st.sampled_from(["work", "check", "crashed check", "arrive"]), st.floats(0, 30)),
-        max_size=8,
-    ),
+    skews_s=st.tuples(*[st.floats(-1, 1)] * 3),
+    happenings=st.lists(st.tuples(st.sampled_from(list(CLOCKS)), st.floats(0, 30)), max_size=8),
 )
 def test_body_after_ack_by_was_acknowledged_before(
-    ack_s: float, happenings: list[tuple[str, float]]
+    ack_s: float, skews_s: tuple[float, float, float], happenings: list[tuple[str, float]]
 ) -> None:
-    """Rule 6, in whatever order the messages are delivered, also twice, and checks crash."""
+    """Rule 6, in whatever order messages arrive, also twice, if AWS refuses and clocks differ."""
     server = Deployed()
     command = run_task(ack_by=utc(NOW + ack_s), start_by=utc(NOW + 600))
     ack_by = utc(NOW + ack_s).timestamp()
-    begun: list[float] = []
-    acknowledged: list[float] = []
-    server.arrive(command)
-    for name, after_s in happenings:
-        acknowledged += [server.runtime.now] if "queued" in server.published else []
-        server.runtime.now += after_s
-        server.claims.fault = OSError("killed") if name == "crashed check" else None
+    begun: list[tuple[float, bool]] = []
+    elapsed_s = 0.0
+    for name, after_s in [("arrive", 0.0), *happenings]:
+        elapsed_s += after_s
+        server.runtime.now = NOW + elapsed_s + skews_s[CLOCKS[name]]
+        server.queue.fault = OSError("refused") if name == "refused arrive" else None
+        server.claims.fault = OSError("refused") if name == "refused check" else None
+        is_over = bool(begun) or bool(server.claims.cancelled)
+        published = len(server.published)
         match name:
             case "work":
-                server.work(lambda: begun.append(server.runtime.now))
-            case "arrive":
-                server.arrive(command)
+                server.work(
+                    lambda: begun.append((server.runtime.now, "queued" in server.published))
+                )
+            case "cancel":
+                server.arrive(cancel_task())
+            case "arrive" | "refused arrive":
+                with suppress(OSError):
+                    server.arrive(command)
             case _:
                 server.check()
+                assert not (is_over and server.published[published:])
     assert len(begun) <= 1
-    for at in begun:
-        assert at <= ack_by or min(acknowledged) <= ack_by
+    assert all(at <= ack_by or was_queued for at, was_queued in begun)
 
 
 class _Unreachable:
