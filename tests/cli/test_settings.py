@@ -197,5 +197,23 @@ def test_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     assert result.err.startswith(f"error: {tmp_path}/pyproject.toml cannot be read.\n")
 
 
+@pytest.mark.parametrize("value", ["3", '"my.py"', '["my.py"]'])
+def test_setting_that_is_no_table_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool]\ncordyna = {value}\n")
+
+    result = in_(tmp_path)
+
+    assert result.status == 1
+    assert result.err.startswith(
+        f"error: [tool.cordyna] in {tmp_path}/pyproject.toml is not a table.\n"
+    )
+
+
+def test_file_whose_tools_are_no_table_has_no_settings(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("tool = 3\n")
+
+    assert in_(tmp_path).status == 0
+
+
 def in_(cwd: Path) -> CliResult:
     return dyna("runs", engine=FakeEngine(), cwd=cwd)

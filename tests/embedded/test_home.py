@@ -49,6 +49,12 @@ def test_home_is_found_upwards(tmp_path: Path) -> None:
     assert find_home(tmp_path / "a" / "b") == tmp_path / ".cordyna"
 
 
+def test_home_is_not_beside_a_file_whose_tools_are_no_table(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("tool = 3\n")
+
+    assert find_home(tmp_path / "a") == tmp_path / "a" / ".cordyna"
+
+
 def test_home_is_beside_the_project_file(tmp_path: Path) -> None:
     (tmp_path / ".cordyna").mkdir()
     inner = tmp_path / "a" / "b"

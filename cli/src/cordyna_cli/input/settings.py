@@ -143,7 +143,8 @@ def _from_project(cwd: Path) -> dict[str, Any]:
         file = directory / "pyproject.toml"
         if not is_file(file):
             continue
-        table = _read_toml(file).get("tool", {}).get("cordyna")
+        tool = _read_toml(file).get("tool")
+        table = tool.get("cordyna") if isinstance(tool, dict) else None
         if table is not None:
             return _with_absolute_paths(_checked(table, file, "[tool.cordyna]"), directory)
     return {}
@@ -179,7 +180,13 @@ def _read_toml(file: Path) -> dict[str, Any]:
         ) from unreadable
 
 
-def _checked(table: Mapping[str, Any], file: Path, where: str) -> dict[str, Any]:
+def _checked(table: object, file: Path, where: str) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise UserError(
+            f"{where} in {file} is not a table.",
+            why=f"it is {table!r}",
+            next=f'write {where}, and below it for example servers = ["my.py"]',
+        )
     problems = list(_problems(table))
     if problems:
         raise UserError(

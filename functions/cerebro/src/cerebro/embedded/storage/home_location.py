@@ -93,6 +93,7 @@ def _is_own_directory(path: Path) -> bool:
 
 def _is_project(file: Path) -> bool:
     try:
-        return "cordyna" in tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool")
+        return isinstance(tool, dict) and "cordyna" in tool
     except (OSError, ValueError):
         return False  # The command line reports a broken file when it reads its settings.
