@@ -1,6 +1,8 @@
 """Incidents of a home: recorded with the run's end, kept over restarts, and no message's trap."""
 
+import json
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,12 @@ from cerebro.embedded.embedded_engine import EmbeddedEngine
 from cerebro.embedded.runtime import incident_queue
 from cerebro.embedded.runtime.failed_items import TRIES_MAX
 from cerebro.embedded.runtime.incident_resume import note_declared, resume_incidents
+from cerebro.embedded.runtime.message_loop import MessageLoop
 from cerebro.embedded.storage.home import DiskHome, open_home
+from cordyna_core.contract.base import Problem
 from cordyna_core.contract.commands import InvokeTask
 from cordyna_core.contract.incidents import SnoozeIncident, incident_id
+from cordyna_core.contract.state_updates import DeclarationRejected
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError
 from cordyna_core.server.task_server import TaskServer
@@ -38,6 +43,33 @@ def failed_once(folder: Path) -> None:
         *_, last = engine.follow(engine.runs(1)[0].run_id)
         assert last.state == "error"
         assert [view.incident for view in engine.incidents()] == [A]
+
+
+def rejected_at(folder: Path, now: float) -> str:
+    """Let a process say that a server did not load; the kinds of what that publishes."""
+    home = open_home(folder)
+    try:
+        before = home.event_log.last_seq()
+        times = count(int(now))
+        loop = MessageLoop(home, lambda: float(next(times)), to_server=lambda command, event: None)
+        problem = Problem(code="not_loaded", message="sales.py cannot be loaded")
+        loop.publish_now([DeclarationRejected(server="sales", problems=[problem])])
+        note_declared(loop, home, ["sales"])
+        passed = home.event_log.events(None, before)
+    finally:
+        home.close()
+    return " ".join(json.loads(event.text)["detail-type"] for event in passed)
+
+
+def test_same_rejection_of_a_later_process_opens_it_again(tmp_path: Path) -> None:
+    """1. A server does not load. 2. It loads. 3. On another day, it does not load again.
+
+    Both are the first message of their process, and must not have the same id: an incident counts
+    each failure once, even after it was closed.
+    """
+    expected = "DeclarationRejected IncidentOpened IncidentClosed"
+    assert rejected_at(tmp_path / "home", 1_000_000.0) == expected
+    assert rejected_at(tmp_path / "home", 1_090_000.0) == expected
 
 
 def test_incident_is_there_when_the_end_is_seen(tmp_path: Path) -> None:

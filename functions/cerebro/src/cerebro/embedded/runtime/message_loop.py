@@ -37,7 +37,7 @@ from cordyna_core.contract.base import Message, Problem
 from cordyna_core.contract.commands import Command, InvokeTask, RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import Envelope, open_envelope, seal
-from cordyna_core.contract.ids import CEREBRO, SCHEDULER, derived_id
+from cordyna_core.contract.ids import CEREBRO, SCHEDULER, content_id
 from cordyna_core.contract.state_updates import DeclarationRejected, RunStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.ports import Clock
@@ -105,12 +105,19 @@ class MessageLoop:
         for message in messages:
             meta = message.meta
             source = SCHEDULER if isinstance(message, InvokeTask) else CEREBRO
-            event_id = meta.id if meta and meta.id else derived_id("event", next(self._tie_breaks))
+            event_id = meta.id if meta and meta.id else self._own_id(message, now)
             event = seal(message, source, event_id, utc(now))
             # A tick's invocation is appended when it is processed.
             if not isinstance(message, InvokeTask):
                 self._home.event_log.append(getattr(message, "run_id", None), event, now)
             self._leaving.append((message, event))
+
+    def _own_id(self, message: Message, now: float) -> str:
+        """Return the id of a message that nothing caused: another one at each time, in any process.
+
+        What counts messages knows them by their ids, also those of processes that have ended.
+        """
+        return content_id("event", message.model_dump_json(), str(now), next(self._tie_breaks))
 
     # Timers
     def send_page_timer(self, timer: PageTimer) -> None:
