@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,3 +191,37 @@ def test_reload_lets_running_attempts_end(session: Session, tmp_path: Path) -> N
     session.cancel(command, grace_s=60)
 
     assert session.end(command).final["output"] == "saw it"
+
+
+def test_declaration_that_is_too_large_says_so(session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "large.py"
+    file.write_text(
+        "from cordyna_core import TaskServer\nserver = TaskServer('large')\n"
+        "for n in range(600):\n"
+        "    server.task(name=f't{n}', description='x' * 1900)(lambda: 1)\n"
+    )
+
+    failed = session.load(str(file))
+
+    assert isinstance(failed, LoadFailed)
+    assert failed.error.startswith("the declaration of large has 1,1")
+    assert failed.error.endswith(
+        "next: shorten its descriptions and schemas, or split it into two servers"
+    )
+
+
+LARGE = """
+import sys
+print('{"detail-type":"ServerDeclared","detail":{"server":"x","about":"%s"}}' % ("y" * 1_100_000))
+sys.stdin.read()
+"""
+
+
+def test_first_frame_that_cannot_be_read_ends_the_load(session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "large.py"
+    file.write_text(LARGE)
+
+    failed = session.load(f"exec:{sys.executable} {file}")
+
+    assert isinstance(failed, LoadFailed)
+    assert "its first frame cannot be read: longer than 1 MB" in failed.error

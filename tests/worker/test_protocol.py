@@ -99,6 +99,15 @@ def test_output_between_frames_is_exact(parts: list[bytes], data: st.DataObject)
     assert output == stream.replace(frame, b"")
 
 
+@pytest.mark.parametrize("reads", [[b"\xef\xbb\xbf%b"], [b"\xef\xbb\xbf", b"%b"]])
+def test_first_frame_may_have_a_byte_order_mark(reads: list[bytes]) -> None:
+    splitter, line = StdoutSplitter(), b'{"detail-type":"X","detail":{}}\n'
+
+    items = [item for data in reads for item in splitter.feed(data.replace(b"%b", line))]
+
+    assert [type(item) for item in items] == [Frame]
+
+
 def test_line_that_looks_like_a_frame_but_is_not_is_bad() -> None:
     (item,) = StdoutSplitter().feed(b'{"detail-type":"X","detail":}\n')
 

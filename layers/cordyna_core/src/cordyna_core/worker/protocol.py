@@ -3,6 +3,7 @@
 Invariant: reading costs time linear in the bytes, and holds at most one frame (1 MB) in memory.
 """
 
+import codecs
 import json
 from typing import Any, Final, NamedTuple
 
@@ -184,15 +185,20 @@ class StdoutSplitter:
     until it is complete or too long.
     """
 
-    __slots__ = ("_in_output", "_limit", "_pending")
+    __slots__ = ("_in_output", "_is_begun", "_limit", "_pending")
 
     def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
         self._limit = limit
         self._pending = bytearray()
-        self._in_output = False
+        self._in_output = self._is_begun = False
 
     def feed(self, data: bytes) -> list[Frame | Oversized | BadFrame | bytes]:
         """Return what `data` completes: frames, and bytes that are output."""
+        if not self._is_begun:
+            # Some languages write it before the first text.
+            data, self._is_begun = data.removeprefix(codecs.BOM_UTF8), True
+            if not data:
+                return []
         if not self._pending and b"{" not in data:
             # The common case of output alone, also in large amounts.
             self._in_output = not data.endswith(b"\n")

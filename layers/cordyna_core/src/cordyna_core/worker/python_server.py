@@ -15,7 +15,9 @@ from cordyna_core.attempt import Attempt
 from cordyna_core.contract.base import Message
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.envelope import detail_json
+from cordyna_core.contract.limits import MAX_DECLARATION_BYTES
 from cordyna_core.contract.time import LATEST
+from cordyna_core.errors import UserError
 from cordyna_core.server.cancellation import Cancellation
 from cordyna_core.server.program import load_program
 from cordyna_core.server.result import describe
@@ -38,7 +40,7 @@ class ImportedServer(Protocol):
         """How many attempts it wants at the same time, if it says so."""
 
     def declaration(self) -> str:
-        """Return the detail of its ServerDeclared, as JSON."""
+        """Return the detail of its ServerDeclared, as JSON. Raises UserError: it is too large."""
 
     def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
         """Run one attempt, and publish how it goes.
@@ -64,7 +66,15 @@ class _TaskServerAdapter:
         return getattr(self._server, "concurrency", None)
 
     def declaration(self) -> str:
-        return detail_json(self._server.declaration)
+        text = detail_json(self._server.declaration)
+        size = len(text.encode())
+        if size > MAX_DECLARATION_BYTES:
+            raise UserError(
+                f"the declaration of {self._server.name} has {size:,} bytes",
+                why=f"{MAX_DECLARATION_BYTES:,} are allowed",
+                next="shorten its descriptions and schemas, or split it into two servers",
+            )
+        return text
 
     def run(self, detail: dict[str, Any], publish: Publish, cancelled: Cancellation) -> None:
         clock = partial(_engine_time, detail.get("clock_offset_s", _wall_clock_offset_s()))

@@ -283,6 +283,17 @@ class Generation:
             worker.loaded()
             self.on_worker_idle(worker)
 
+    def on_unreadable_frame(self, worker: Worker, why: str) -> None:
+        """See worker.WorkerOwner. Without its first frame a worker cannot be used."""
+        if worker.phase != "loading":
+            return
+        error = f"{self.spec.target} was refused: its first frame cannot be read: {why}"
+        if self._load_clock.is_running:
+            self._fail(error)
+        else:
+            self._load_error = error
+            worker.kill()
+
     def _exec_declared(self, worker: Worker, frame: Frame) -> None:
         if self.declaration is None:
             if not self._take_declaration(frame):

@@ -47,6 +47,7 @@ class WorkerOwner(Protocol):
     def on_worker_frame(self, worker: "Worker", frame: Frame) -> None:
         """A frame that is not about an attempt."""
 
+    def on_unreadable_frame(self, worker: "Worker", why: str) -> None: ...
     def on_worker_idle(self, worker: "Worker") -> None: ...
 
     def on_worker_leaving(self, worker: "Worker") -> None:
@@ -151,6 +152,7 @@ class Worker:
             why = str(item) if isinstance(item, BadFrame) else "longer than 1 MB"
             head = item.head if isinstance(item, Oversized) else b""
             self._dead_letter(why, head)
+            self._owner.on_unreadable_frame(self, why)
             if self.attempt is not None and not self.attempt.has_final:
                 final = answers.made_frame(self.attempt, verdicts.bad_final, why)
                 self._finish(final, is_clean=False)
