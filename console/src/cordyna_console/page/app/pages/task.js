@@ -2,6 +2,7 @@
 import { html } from "../html.js";
 import { span } from "../clock.js";
 import { Command, Empty, Loading, Moment, ProblemBox, rowLink, RunId, State, useFetch, useRefresh, useTitle } from "../parts/ui.js";
+import { declaredRows } from "../model/declared.js";
 import { fieldsOf } from "../model/schema.js";
 import { cssOf, wordOf } from "../words.js";
 import { invokePath } from "../model/command.js";
@@ -13,6 +14,7 @@ export function TaskPage({ task }) {
   useRefresh(() => { reload(); history.reload(); }, 5_000);
   if (data === null) return problem ? html`<${ProblemBox} problem=${problem} retry=${reload} as="h1" />` : html`<${Loading} what="Task" />`;
   const fields = fieldsOf(data.params_schema);
+  const returned = fieldsOf(data.output_schema).map((field) => ({ ...field, required: false }));
   return html`
     <div class="row apart"><div class="title"><h1>${data.task}</h1><span class="soft">on <a class="inline" href=${`/servers/${data.server}`}>${data.server}</a>${data.owner && html`, owner <bdi>${data.owner}</bdi>`}</span></div>
       <span class="row"><a class="button" href=${invokePath(task)}>Invoke</a><a class="button" href=${`/graph?task=${encodeURIComponent(task)}`}>In the graph</a><${Command} text=${`dyna do ${task}`} /></span></div>
@@ -20,9 +22,15 @@ export function TaskPage({ task }) {
     ${data.unresolved.length > 0 && html`<section class="card problem" role="alert"><h2>It cannot be invoked.</h2><p>No server declares ${data.unresolved.join(", ")}.</p></section>`}
     <div class="halves"><section class="card"><dl>
       <dt>Needs</dt><dd><${Names} names=${data.upstream} none="nothing" /></dd><dt>Needed by</dt><dd><${Names} names=${data.downstream} none="nothing" /></dd>
-      <dt>Cron</dt><dd>${data.cron ? html`<code>${data.cron}</code> ${data.timezone}, next <${Moment} at=${data.next_at} />${data.paused && ", paused"}` : html`<span class="soft">none</span>`}</dd></dl></section>
-    <section class="card"><h2>Params</h2>${fields.length === 0 ? html`<p class="soft">It takes none.</p>` : html`<dl>${fields.map((field) => html`<dt key=${field.name}>${field.name}${field.required ? " (required)" : ""}</dt><dd>${field.hint}${field.description && html`<br /><span class="soft">${field.description}</span>`}</dd>`)}</dl>`}</section></div>
+      <dt>Cron</dt><dd>${data.cron ? html`<code>${data.cron}</code> ${data.timezone}, next <${Moment} at=${data.next_at} />${data.paused && ", paused"}` : html`<span class="soft">none</span>`}</dd>
+      ${declaredRows(data).map(([title, text]) => html`<dt key=${title}>${title}</dt><dd>${text}</dd>`)}</dl></section>
+    <section class="card"><h2>Params</h2>${fields.length === 0 ? html`<p class="soft">It takes none.</p>` : html`<${Fields} fields=${fields} />`}</section></div>
+    ${returned.length > 0 && html`<section class="card"><h2>Returns</h2><${Fields} fields=${returned} /></section>`}
     <${History} data=${history.data} problem=${history.problem} />`;
+}
+
+function Fields({ fields }) {
+  return html`<dl>${fields.map((field) => html`<dt key=${field.name}>${field.name}${field.required ? " (required)" : ""}</dt><dd>${field.hint}${field.description && html`<br /><span class="soft">${field.description}</span>`}</dd>`)}</dl>`;
 }
 
 function Names({ names, none }) {
