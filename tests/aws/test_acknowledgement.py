@@ -20,13 +20,13 @@ from aws.runtime_in_memory import (
     run_task,
 )
 from cordyna_core import TaskServer
-from cordyna_core.aws.acknowledgement import acknowledge
+from cordyna_core.aws.acknowledgement import acknowledge, check_of
 from cordyna_core.aws.command_handler import handle_event
 from cordyna_core.aws.queue_ingress import enqueue
 from cordyna_core.contract.state_updates import TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.entrypoints import lambda_handlers
-from cordyna_core.queued_hold import HOLD_S
+from cordyna_core.queued_hold import HOLD_S, queued_hold_s
 from cordyna_core.testing import RecordingBus
 from server.builders import NOW, RUN, a_command, a_server
 
@@ -80,6 +80,12 @@ def test_check_leaves_out_the_values_of_the_command() -> None:
     assert json.loads(body)["params"] == json.loads(body)["upstream"] == {}
 
 
+def test_hold_leaves_five_seconds_of_a_clock() -> None:
+    commands = {left_s: a_command(ack_by=utc(NOW + left_s)) for left_s in (5.9, 6.0, 7.2, 8.0, 60)}
+    held_s = {left_s: queued_hold_s(command, NOW) for left_s, command in commands.items()}
+    assert held_s == {5.9: 0, 6.0: 1, 7.2: 2, 8.0: 3, 60: 3}
+
+
 @pytest.mark.parametrize("left_s", [0.5, 3.0, 5.9])
 def test_command_with_a_short_clock_is_acknowledged_at_once(left_s: float) -> None:
     server = Deployed()
@@ -122,6 +128,14 @@ def test_check_of_a_waiting_command_publishes_queued() -> None:
     assert isinstance(update, TaskStateChanged)
     assert update.meta is not None
     assert update.meta.cause == "the-command"
+
+
+def test_checks_are_published_as_the_servers_that_they_name() -> None:
+    servers = {name: RuntimeInMemory(claims=CancellableMemoryClaims()) for name in ("one", "two")}
+    bodies = [check_of(a_command(server=name)) for name in ("one", "two", "one")]
+    acknowledge(records(*bodies)["Records"], lambda name: servers[name].adapters)
+    assert servers["one"].published == ["queued", "queued"]
+    assert servers["two"].published == ["queued"]
 
 
 def test_check_of_a_body_that_began_publishes_nothing() -> None:
@@ -208,13 +222,26 @@ def test_early_body_looks_up_no_acknowledgement() -> None:
     assert server.claims.queued_reads == 0
 
 
-def test_late_body_begins_if_it_was_acknowledged() -> None:
+@pytest.mark.parametrize("after_s", [7.5, 10.5, 300])
+def test_late_body_begins_if_it_was_acknowledged(after_s: float) -> None:
+    """It is looked up a little before `ack_by`, too: until the body begins, that may pass."""
     server = Deployed()
     server.arrive(run_task())
     server.check()
-    server.runtime.now = NOW + 300
+    server.runtime.now = NOW + after_s
     server.work()
     assert server.published == ["queued", "started", "completed"]
+    assert server.claims.queued_reads == 1
+
+
+def test_worker_without_claims_begins_no_late_body() -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.check()
+    server.runtime.adapters = replace(server.adapters, claims=None)
+    server.runtime.now = NOW + 11
+    server.work()
+    assert server.published == ["queued"]
 
 
 def test_late_body_does_not_begin_without_an_acknowledgement() -> None:

@@ -81,7 +81,8 @@ def test_hold_above_five_seconds_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "declared"), [(LAMBDA, "ack_timeout_s=5"), (QUEUE, "start_timeout_s=5")]
+    ("given", "declared"),
+    [(LAMBDA, "ack_timeout_s=5"), (QUEUE, "ack_timeout_s=5"), (QUEUE, "start_timeout_s=5")],
 )
 def test_hold_above_half_of_a_clock_is_refused(
     tmp_path: Path, given: dict[str, Any], declared: str
@@ -93,7 +94,7 @@ def test_hold_above_half_of_a_clock_is_refused(
     assert "pass at most 2.5 s" in str(refused.value)
 
 
-def test_clock_that_queued_has_stopped_is_no_limit(tmp_path: Path) -> None:
-    code = written(tmp_path / "src", "ack_timeout_s=5")
-    template = deployed(tmp_path, code=code, started_after=Duration.seconds(3), **QUEUE)
-    assert hold_of(template, "worker") == "3"
+def test_clock_that_started_never_stops_is_no_limit(tmp_path: Path) -> None:
+    code = written(tmp_path / "src", "start_timeout_s=5")
+    template = deployed(tmp_path, code=code, started_after=Duration.seconds(3), **LAMBDA)
+    assert hold_of(template, "handler") == "3"

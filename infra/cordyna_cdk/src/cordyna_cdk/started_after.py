@@ -1,7 +1,7 @@
 """The hold of `started`: how long a server waits with it, in case the body ends first.
 
-Invariant: a hold that a team passes is at most half of the clock that `started` stops, for every
-task. The default is the library's, which gives a hold up where a clock is too short for it.
+Invariant: a hold that a team passes is at most half of each clock that `started` may stop, for
+every task. The default is the library's, which gives a hold up where a clock is too short for it.
 """
 
 from typing import Final
@@ -31,15 +31,20 @@ def started_after_variable(
         raise ValueError(
             f"started_after={hold_s:g} s: `started` is held for at most {HOLD_MAX_S:g} s"
         )
-    # Behind a work queue, `queued` has stopped the first clock.
-    clock = "start_timeout_s" if is_queued else "ack_timeout_s"
-    clocks = {name: getattr(task.declaration, clock) for name, task in loaded.server.tasks.items()}
-    short = {name: seconds for name, seconds in clocks.items() if hold_s > seconds / 2}
+    # Behind a work queue, `queued` has stopped the first clock of a body that waited.
+    clocks = ("ack_timeout_s", "start_timeout_s") if is_queued else ("ack_timeout_s",)
+    short = [
+        (f"{name} declares {clock}={seconds}", seconds)
+        for name, task in loaded.server.tasks.items()
+        for clock in clocks
+        if hold_s > (seconds := getattr(task.declaration, clock)) / 2
+    ]
     if short:
         raise UserError(
             f'started_after={hold_s:g} s is too long for server "{loaded.name}": '
-            "it may be half of the clock that `started` stops.",
-            why="\n".join(f"{name} declares {clock}={seconds}" for name, seconds in short.items()),
-            next=f"pass at most {min(short.values()) / 2:g} s, or declare a longer {clock}",
+            "it may be half of a clock that `started` stops.",
+            why="\n".join(declared for declared, _ in short),
+            next=f"pass at most {min(seconds for _, seconds in short) / 2:g} s, or declare longer "
+            "clocks",
         )
     return {VARIABLE: f"{hold_s:g}"}
