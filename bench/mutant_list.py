@@ -1,4 +1,4 @@
-"""Mutant list: reads the planted bugs of mutants.toml, and plants one into a copy of cerebro.
+"""Mutant list: reads the planted bugs of mutants.toml, and plants one into a copy of its package.
 
 A bug replaces `old` by `new` in a module. White space does not matter when `old` is searched for,
 so that reformatting the module moves nothing; `new` is indented as the line that it replaces.
@@ -13,17 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-SOURCE: Final = Path(__file__).resolve().parent.parent / "functions/cerebro/src/cerebro"
+ROOT: Final = Path(__file__).resolve().parent.parent
+PACKAGES: Final = {
+    "cerebro": ROOT / "functions/cerebro/src/cerebro",
+    "cordyna_core": ROOT / "layers/cordyna_core/src/cordyna_core",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One planted bug: `old` becomes `new` in `module`."""
+    """One planted bug: `old` becomes `new` in `module` of `package`."""
 
     name: str
     module: str
     old: str
     new: str
+    package: str = "cerebro"
+
+    @property
+    def file(self) -> Path:
+        """The module as it is without the bug."""
+        return PACKAGES[self.package] / self.module
 
 
 MUTANTS: Final = tuple(
@@ -73,10 +83,11 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 
 def plant(mutant: Mutant, into: Path) -> None:
-    """Copy cerebro to `into`, with the bug.
+    """Copy the package of a bug to `into`, with the bug.
 
     Raises DoesNotApply if the text of the mutant is not in its module exactly once.
     """
-    shutil.copytree(SOURCE, into / "cerebro", ignore=shutil.ignore_patterns("__pycache__"))
-    file = into / "cerebro" / mutant.module
+    copy = into / mutant.package
+    shutil.copytree(PACKAGES[mutant.package], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    file = copy / mutant.module
     file.write_text(mutate(file.read_text(), mutant))

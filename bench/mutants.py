@@ -4,8 +4,9 @@
     python bench/mutants.py early-return no-fence    some of them
     python bench/mutants.py --by seeds               by simulated worlds alone
 
-Each bug is planted into a copy of cerebro. The table shows the median, of five ranges of seeds, of
-how many seeds it took until an invariant broke, what broke, and the first named test that failed.
+Each bug is planted into a copy of its package. The table shows the median, of five ranges of seeds,
+of how many seeds it took until an invariant broke, what broke, and the first named test that
+failed. Simulated worlds have no task server of the library, so only tests try its bugs.
 
 Invariant: a mutant whose text is not in its module exactly once is an error, not a success.
 """
@@ -30,7 +31,11 @@ SEEDS_CPU_S: Final = 150
 
 STARTS: Final = (0, 100_000, 200_000, 300_000, 400_000)
 SEEDS_MAX: Final = 2000
-TEST_FOLDERS: Final = ("tests/rules", "tests/simulation")
+TEST_FOLDERS: Final = {
+    "cerebro": ("tests/rules", "tests/simulation"),
+    "cordyna_core": ("tests/server", "tests/aws"),
+}
+"""By the package of the bug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,10 @@ def hunt(mutant: Mutant, *, seeds_max: int, starts: Mapping[int, str], by: str) 
         }
         seeds: list[int | None] = []
         broken = test = ""
-        if by != "tests":
+        if by != "tests" and mutant.package == "cerebro":
             seeds, broken = _hunt_by_seeds(environment, seeds_max, starts)
         if by != "seeds":
-            for folder in TEST_FOLDERS:
+            for folder in TEST_FOLDERS[mutant.package]:
                 test = test or _first_failing_test(environment, directory, folder)
     return Catch(seeds, broken, test)
 
@@ -176,8 +181,10 @@ def main() -> int:
     print("| planted bug | median seeds to catch | what broke | named test |\n|---|---:|---|---|")
     caught_by_seeds, survivors = 0, []
 
+    is_by_seeds = options.by != "tests" and any(mutant.package == "cerebro" for mutant in chosen)
     starts = {
-        start: broken_without_bugs(start, options.seeds) for start in STARTS[: options.starts]
+        start: broken_without_bugs(start, options.seeds)
+        for start in STARTS[: options.starts * is_by_seeds]
     }
 
     def hunt_one(mutant: Mutant) -> Catch:

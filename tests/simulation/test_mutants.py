@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from mutant_list import MUTANTS, SOURCE, DoesNotApply, Mutant, mutate
+from mutant_list import MUTANTS, DoesNotApply, Mutant, mutate
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_applies_to_its_module_exactly_once(mutant: Mutant) -> None:
-    text = (SOURCE / mutant.module).read_text()
+    text = mutant.file.read_text()
     mutated = mutate(text, mutant)
     assert ast.dump(ast.parse(mutated)) != ast.dump(ast.parse(text))
 
@@ -29,7 +29,7 @@ def undefined_names(table: symtable.SymbolTable, defined: set[str]) -> Iterator[
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_uses_only_names_of_its_module(mutant: Mutant) -> None:
     """Any test would catch one that raises a NameError."""
-    text = mutate((SOURCE / mutant.module).read_text(), mutant)
+    text = mutate(mutant.file.read_text(), mutant)
     module = symtable.symtable(text, mutant.module, "exec")
     bound = {
         symbol.get_name()
