@@ -181,6 +181,14 @@ def test_check_without_a_bus_is_delivered_again() -> None:
     assert server.claims.queued == set()
 
 
+def test_check_without_claims_is_delivered_again(caplog: pytest.LogCaptureFixture) -> None:
+    server = Deployed()
+    server.arrive(run_task())
+    server.runtime.adapters = replace(server.adapters, claims=None)
+    assert (server.check(), server.published) == (["message-0"], [])
+    assert "1 commands were not acknowledged" in caplog.text
+
+
 def test_check_whose_note_fails_is_delivered_again() -> None:
     server = Deployed()
     server.arrive(run_task())

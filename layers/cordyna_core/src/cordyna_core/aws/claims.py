@@ -6,11 +6,10 @@ A claim carries a lease, which its process renews while the body runs. So a mess
 delivers twice beside a running body is not mistaken for one whose worker died.
 
 The price of "at most once": a process that claimed an attempt and was killed before, in or after
-its body leaves the claim. The command, delivered again, is not run again, and nothing is published
-about
-it: the clock of cerebro ends the attempt, and a retry is a new attempt with a claim of its own.
-Without a table, a command that is delivered again runs the body again: at least once. A team
-chooses by giving its server a table.
+its body leaves the claim. The command, delivered again, is not run again: the death of its worker
+is reported (`worker_death`), and a retry is a new attempt with a claim of its own. Without a table,
+a command that is delivered again runs the body again: at least once. A team chooses by giving its
+server a table.
 
 An attempt that is cancelled before it is claimed cannot be claimed any more.
 """
@@ -114,7 +113,10 @@ class DynamoDBClaims:
         return "cancelled" in response.get("Item", {})
 
     def claimed(self, attempts: Sequence[AttemptKey]) -> set[AttemptKey]:
-        """Return which attempts are claimed or cancelled; one of the last second may be missing."""
+        """Return which attempts are claimed or cancelled.
+
+        One of the last second may be missing, and one that a throttled table did not read.
+        """
         found: set[str] = set()
         keys = {key_of(*attempt): attempt for attempt in attempts}
         remaining = iter(keys)
