@@ -131,7 +131,7 @@ def test_part_begins_a_task_however_slow_calls_are(call_s: float) -> None:
 
 def test_what_a_join_leads_to_is_handed_on_in_time() -> None:
     """The join completes in the part that has no time for what is behind it."""
-    with sizes(Sizes(awaited=2, part_s=0.0)):
+    with sizes(Sizes(awaited=2, commands=1, part_s=0.0)):
         world = a_slow_run("a  b  c  d  " + fan(5, needs="a,b,c,d"), completed="abc")
         world.reach("d", "completed")
         assert_each_is_sent_once(world, names(5))
@@ -162,7 +162,7 @@ def test_tasks_behind_reused_results_are_handed_on() -> None:
         run_id = world.invoke(root)
         world.driver.handle(world.update(root, "completed", run_id=run_id))
     be_slow(world)
-    with sizes(Sizes(part_s=0.0)):
+    with sizes(Sizes(commands=1, part_s=0.0)):
         world.run_id = ""
         world.invoke("z", key="k")
     assert_each_is_sent_once(world, list(users))
@@ -171,7 +171,7 @@ def test_tasks_behind_reused_results_are_handed_on() -> None:
 @pytest.mark.parametrize("part_s", [0.0, PART_MAX_S])
 @pytest.mark.parametrize("facts_per_read", [1, 7, 1_000])
 def test_slow_repair_is_handed_on_in_time(part_s: float, facts_per_read: int) -> None:
-    with sizes(Sizes(part_s=part_s, facts_per_read=facts_per_read)):
+    with sizes(Sizes(commands=1, part_s=part_s, facts_per_read=facts_per_read)):
         world = a_slow_run("a  " + fan(60), run_timeout_s=10_000)
         world.driver.crash_once(
             world.update("a", "completed"), lambda: world.state_of("a") == "completed"
@@ -209,7 +209,7 @@ def test_timer_of_a_failed_run_reads_in_parts() -> None:
 
 def test_slow_rerun_sends_all_that_it_names() -> None:
     wide = names(8)
-    with sizes(Sizes(part_s=0.0)):
+    with sizes(Sizes(commands=1, part_s=0.0)):
         world = a_slow_run("  ".join(wide) + f"  z<-{','.join(wide)}")
         for task in (*wide, "z"):
             world.reach(task, "completed")
@@ -220,7 +220,7 @@ def test_slow_rerun_sends_all_that_it_names() -> None:
 @pytest.mark.parametrize("after", range(40))
 def test_crashed_part_loses_nothing_that_it_leaves(after: int) -> None:
     """A crash at any effect: what is delivered again dispatches and hands on what is left."""
-    with sizes(Sizes(awaited=2, commands=2, part_s=0.0)):
+    with sizes(Sizes(awaited=2, commands=1, part_s=0.0)):
         world = a_slow_run("a  b  c  d  " + fan(3, needs="a,b,c,d") + "  y<-d,z", completed="abc")
         world.report("d", "started")
         update = world.update("d", "completed")
@@ -232,7 +232,7 @@ def test_crashed_part_loses_nothing_that_it_leaves(after: int) -> None:
 
 @pytest.mark.parametrize("after", range(30))
 def test_crashed_part_of_a_message_is_done_again(after: int) -> None:
-    with sizes(Sizes(part_s=0.0)):
+    with sizes(Sizes(commands=1, part_s=0.0)):
         world = a_world_with_crashed_roots()
         message = FanOut(world.run_id, None, 1, "k")
         world.driver.crash(message, after=after)

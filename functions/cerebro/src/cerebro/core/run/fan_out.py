@@ -10,12 +10,12 @@ Commands leave in groups, and a group leaves as soon as it is full: the clocks o
 Joins and reused results have no body: they complete here, and the part continues with what is
 downstream of them, or sends a message for it if that is wide.
 
-Invariant: a part begins at least one task, so a fan-out ends however slow its calls are; and what
-it leaves is in a message.
+Invariant: a part examines at least as many tasks as a group has, so a fan-out ends however slow its
+calls are; and what it leaves is in a message.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cerebro.core.effects import Now, ReadTasks, SendFanOut
@@ -28,12 +28,13 @@ from cerebro.core.run.dispatch import complete_at_once, put_first_attempt, upstr
 from cerebro.core.run.own_attempts import is_own
 from cerebro.core.run.page_timers import arm_page_check
 from cerebro.core.run.run_access import read_run
+from cordyna_core.contract.frozen import fast_dataclass
 
 FAN_OUT_WIDTH: Final = 250
 """Downstream tasks examined for one message; the others follow in messages of their own."""
 
 PART_MAX_S: Final = 8.0
-"""After this time a part begins no further task.
+"""After this time a part begins no further task, except the first ones, a group.
 
 A handler keeps 15 s for a message (cerebro.lambdas.runtime): the rest is for the last task and
 group.
@@ -43,7 +44,7 @@ FACTS_PER_READ: Final = 1_000
 """Facts that a repair reads at once, about 2 MB; a page may have 64,000 tasks downstream."""
 
 
-@dataclass(frozen=True, slots=True)
+@fast_dataclass(frozen=True, slots=True)
 class Dispatched:
     """What a part did.
 
@@ -98,7 +99,7 @@ async def dispatch_ready(
     """
     if not candidates:
         return Dispatched(None, ())
-    part = _Part(snapshot=snapshot, cause=cause, known=known, repair=repair, began_at=await Now())
+    part = _Part(snapshot, cause, known, repair, await Now(), {}, set())
     rest = candidates
     while rest and (rest is candidates or not await part.is_over()):
         examined = rest[:FACTS_PER_READ] if repair else rest
@@ -118,24 +119,23 @@ class _Span:
     examined: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Part:
-    """A part that is under way."""
+    """A part that is under way. `left` is what it had no time for downstream of joins."""
 
     snapshot: RunSnapshot
     cause: str
     known: dict[int, TaskRun]
     repair: bool
     began_at: float
-    run: Run | None = None
-    has_begun: bool = False
-    """A part begins at least one task, however late it is."""
-    group: dict[int, TaskRun] = field(default_factory=dict)
-    dispatched: set[int] = field(default_factory=set)
+    group: dict[int, TaskRun]
+    dispatched: set[int]
     """Two upstreams without a body may both lead to one task: it is sent once."""
+    run: Run | None = None
+    examined: int = 0
     last_completed: int | None = None
     has_clock: bool = False
-    left: list[_Span] = field(default_factory=list)
+    left: Sequence[_Span] = ()
 
     async def is_over(self) -> bool:
         """Return whether no further task is begun."""
@@ -146,47 +146,48 @@ class _Part:
 
         What a join leads to comes before the next candidate, so few joins are left with them.
         """
+        snapshot, known, tasks = self.snapshot, self.known, self.snapshot.plan.tasks
         spans = [_Span(None, candidates)]
         while spans:
             span = spans[-1]
             if span.examined == len(span.tasks):
                 spans.pop()
                 continue
-            if self.has_begun and await self.is_over():
-                self.left += spans[1:]
+            if self.examined >= COMMANDS_PER_GROUP and await self.is_over():
+                self.left = [*self.left, *spans[1:]]
                 return candidates[spans[0].examined :]
-            self.has_begun = True
             index = span.tasks[span.examined]
+            task = tasks[index]
             span.examined += 1
-            if await self._begin(index) and (users := self.snapshot.plan.downstream[index]):
-                spans.append(_Span(index, users))
+            self.examined += 1
+            if index in self.dispatched:
+                continue
+            if not await upstreams_completed(snapshot, task.awaits, known):
+                continue
+            if task.is_join or task.reuses is not None:
+                if await self._complete(index):
+                    spans.append(_Span(index, snapshot.plan.downstream[index]))
+                continue
+            own = await put_first_attempt(snapshot, index, known, cause=self.cause)
+            if own is not None:
+                self.group[index] = own
+                self.dispatched.add(index)
+                self.has_clock = self.has_clock or own.is_live
+            if len(self.group) == COMMANDS_PER_GROUP:
+                await self._send()
         return ()
 
-    async def _begin(self, index: int) -> bool:
-        """Dispatch or complete a task if it is ready. Returns whether this part continues after it.
+    async def _complete(self, index: int) -> bool:
+        """Complete a join, or a task that reuses a result. Returns whether this part continues.
 
-        It does after a join or a reused result, unless that is wide: then a message does.
+        If what is downstream is wide, a message does.
         """
-        snapshot, task = self.snapshot, self.snapshot.plan.tasks[index]
-        if index in self.dispatched:
+        self.last_completed = index
+        if not await complete_at_once(self.snapshot, index, self.known, cause=self.cause):
             return False
-        if not await upstreams_completed(snapshot, task.awaits, self.known):
-            return False
-        if task.is_join or task.reuses is not None:
-            self.last_completed = index
-            if not await complete_at_once(snapshot, index, self.known, cause=self.cause):
-                return False
-            if not is_wide(snapshot.plan, index):
-                return True
-            await SendFanOut(self._message(index, 0))
-            return False
-        own = await put_first_attempt(snapshot, index, self.known, cause=self.cause)
-        if own is not None:
-            self.group[index] = own
-            self.dispatched.add(index)
-            self.has_clock = self.has_clock or own.is_live
-        if len(self.group) == COMMANDS_PER_GROUP:
-            await self._send()
+        if not is_wide(self.snapshot.plan, index):
+            return True
+        await SendFanOut(self._message(index, 0))
         return False
 
     def _message(self, join: int | None, start: int) -> FanOut:

@@ -39,7 +39,7 @@ SNOOZE_INTERVAL: Final = 6
 
 _JOINED: Final = (
     Sizes(2, 1, 2, 3, 25, upstream_bytes=30),
-    Sizes(2, 2, 2, 3, 25, upstream_bytes=30, part_s=0.0, facts_per_read=2),
+    Sizes(2, 2, 2, 1, 25, upstream_bytes=30, part_s=0.0, facts_per_read=2),
 )
 """With these, a task of three upstreams has joins, and one of five has three.
 
