@@ -86,7 +86,7 @@ class BusReports:
             self.rejections[message.server] = rejection
         elif isinstance(message, IncidentClosed) and message.kind == "rejected_declaration":
             # What was accepted before and is declared anew is accepted without an answer.
-            self.rejections.pop(message.server, None)
+            self.rejections.pop(message.server or "", None)
         elif isinstance(message, InvocationRejected):
             self._note_ticks(message, envelope.time)
 
