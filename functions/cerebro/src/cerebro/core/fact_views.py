@@ -285,7 +285,8 @@ def _word_of_earlier(entries: Iterable[TimelineEntry], attempt: int) -> Word:
     ends = [
         entry
         for entry in entries
-        if entry.attempt == attempt and entry.state in ("completed", "error")
+        if entry.attempt == attempt
+        and entry.state in ("completed", "error")
         # What arrived after the attempt was given up did not end it.
         and entry.reason != "late"
     ]
