@@ -127,3 +127,9 @@ def test_lists_show_what_was_just_written(lagging: Lagging) -> None:
     assert lagging.store.read_page(RUN, 0) == {0: a_fact()}
     assert [run.id for run in lagging.store.runs(10)] == [RUN]
     assert lagging.store.active_runs() == [RUN]
+
+
+def test_marked_run_that_is_not_seen_yet_is_swept(lagging: Lagging, deployed: Deployed) -> None:
+    swept(deployed.process(now=NOW + 900))
+    marked = [run for shard in range(SHARDS) for run, _ in lagging.store.active_pages(shard)]
+    assert marked == [RUN]

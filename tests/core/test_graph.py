@@ -31,6 +31,14 @@ def test_graph_head_names_the_version_of_every_server() -> None:
     assert graph_of(a, b).head == Head(1, {"a": version_of(a), "b": version_of(b)})
 
 
+def test_graph_next_has_the_versions_of_what_changed() -> None:
+    a, b, other = declared("a", "x"), declared("b", "y"), declared("b", "y", y={"retries": 1})
+    graph = graph_of(a, b)
+    assert graph.head.servers == {"a": version_of(a), "b": version_of(b)}
+    changed = graph.with_servers({"a": a, "b": other})
+    assert changed.head.servers == {"a": version_of(a), "b": version_of(other)}
+
+
 def test_graph_next_has_the_next_generation() -> None:
     graph = graph_of(declared("a", "x"))
     assert graph.with_servers({"b": declared("b", "y")}).generation == graph.generation + 1

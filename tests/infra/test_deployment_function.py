@@ -107,6 +107,36 @@ def test_deployment_fails_unless_exactly_that_is_accepted(outcome: str, reason: 
     assert reason in response["Reason"]
 
 
+def test_revision_of_the_template_is_not_declared() -> None:
+    cerebro = Cerebro("same")
+    written = json.loads(PROPERTIES["Declaration"]) | {"revision": 7}
+    event = request("Create")
+    event["ResourceProperties"] = PROPERTIES | {"Declaration": json.dumps(written)}
+    answer_to(event, cerebro.deployment())
+    assert json.loads(cerebro.published[0]["Detail"])["revision"] == int(NOON)
+
+
+def test_deployment_gives_up_in_the_time_that_it_names() -> None:
+    cerebro = Cerebro("accepted")
+    answer_to(request("Create"), cerebro.deployment())
+    assert 0 <= cerebro.now - NOON - ANSWERED_WITHIN_S <= 1
+
+
+def test_busy_bus_is_given_time() -> None:
+    """Each pause is longer than the one before it."""
+    cerebro = Cerebro("same", failing=PUT_ATTEMPTS_MAX - 1)
+    assert answer_to(request("Create"), cerebro.deployment())["Status"] == "SUCCESS"
+    assert cerebro.now - NOON >= 2 ** (PUT_ATTEMPTS_MAX - 1) - 1
+
+
+def test_answer_to_cloudformation_is_at_most_4_kb() -> None:
+    cerebro = Cerebro("same")
+    cerebro.error = ValueError("x" * 9_000)
+    response = answer_to(request("Create"), cerebro.deployment())
+    assert response["Status"] == "FAILED"
+    assert len(json.dumps(response)) <= 4096
+
+
 def test_failing_bus_is_tried_again() -> None:
     cerebro = Cerebro("same", failing=PUT_ATTEMPTS_MAX - 1)
     assert answer_to(request("Create"), cerebro.deployment())["Status"] == "SUCCESS"

@@ -43,6 +43,23 @@ def test_alarms_notify_the_topic_of_start_and_end(stacks: dict[str, Template]) -
         ), name
 
 
+def test_alarms_tell_of_the_first_event(stacks: dict[str, Template]) -> None:
+    """All but those of an age or of a number of timers, which are waited for."""
+    counted = {
+        name: alarm["Threshold"]
+        for name, alarm in alarms(stacks).items()
+        if not name.startswith("slow-") and name != "stuck-timekeeper"
+    }
+    assert set(counted.values()) == {1}
+
+
+def test_sweep_that_does_not_run_is_an_alarm(stacks: dict[str, Template]) -> None:
+    """A function that is not invoked has no metric; for the others that means nothing is wrong."""
+    treated = {name: alarm["TreatMissingData"] for name, alarm in alarms(stacks).items()}
+    assert treated.pop("no-sweep") == "breaching"
+    assert set(treated.values()) == {"notBreaching"}
+
+
 def test_alarms_are_explained_in_operating_md(stacks: dict[str, Template]) -> None:
     kinds = {re.sub(r"^(dead-letters|slow)-.*", r"\1-*", name) for name in alarms(stacks)}
     explained = set(re.findall(r"^### `cordyna-([a-z*-]+)`$", OPERATING, re.MULTILINE))
