@@ -94,6 +94,7 @@ def test_retry_of_run_that_cannot_continue_says_how_to_invoke(code: str) -> None
     [
         ("nothing_failed", ["--from", "a"], f"dyna retry {RUN} --from a --downstream"),
         ("nothing_failed", [], f"dyna why {RUN}"),
+        ("rerun_under_way", [], f"dyna watch {RUN}"),
         ("unknown_task", ["--from", "b"], f"dyna show {RUN} --all"),
     ],
 )

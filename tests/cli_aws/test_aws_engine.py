@@ -168,6 +168,16 @@ def test_cancel_of_cancelled_run_is_not_an_error(*, writes_log: bool) -> None:
 
 
 @pytest.mark.parametrize("writes_log", [True, False])
+def test_retry_of_what_a_rerun_runs_is_refused(*, writes_log: bool) -> None:
+    engine, cloud = a_world(writes_log=writes_log)
+    run_id = invoked(engine, "y")
+    for task in ("x", "y"):
+        cloud.report(run_id, task, "completed")
+    assert engine.command(RetryRun(run_id=run_id, from_=["x"], downstream=True)) is None
+    assert codes(engine.command(RetryRun(run_id=run_id))) == ["rerun_under_way"]
+
+
+@pytest.mark.parametrize("writes_log", [True, False])
 def test_impossible_command_is_refused_without_a_log(
     *,
     writes_log: bool,
