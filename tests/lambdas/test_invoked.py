@@ -171,6 +171,9 @@ def test_roll_call_asks_every_server_to_declare_itself() -> None:
     assert isinstance(request, DescribeServer)
     assert request.server == "*"
     assert may_send(CEREBRO, request)
+    fake.now += 1
+    on_call("sweeper", sweeper._sweep, fake.build)({"roll_call": True}, Context())
+    assert len({message.meta.id for message in fake.bus.published if message.meta}) == 2
 
 
 def test_metrics_are_written_when_the_call_fails(
