@@ -103,6 +103,7 @@ def test_server_pays_for_its_queues_only_if_it_has_them() -> None:
     assert no_queue["claims"] == pytest.approx(0.625)
     assert free["claims"] == pytest.approx(0.6875)
     assert busy["claims"] == pytest.approx(1.3125)
+    assert [round(kind["Lambda"], 2) for kind in (no_queue, free, busy)] == [0.15, 0.43, 0.57]
 
 
 def test_wait_of_a_completed_run_sends_no_message() -> None:

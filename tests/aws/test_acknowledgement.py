@@ -72,7 +72,11 @@ def test_command_is_queued_without_an_update() -> None:
 
 
 def test_check_leaves_out_the_values_of_the_command() -> None:
-    large = a_command(params={"text": "x" * 10_000}, upstream={"task-0": "x" * 100_000})
+    large = a_command(
+        params={"text": "x" * 10_000},
+        upstream={"task-0": "x" * 100_000},
+        upstream_omitted=[f"task-{number}" for number in range(1000)],
+    )
     server = Deployed()
     server.arrive(event(large))
     (body,) = server.checks.bodies

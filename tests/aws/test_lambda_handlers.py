@@ -18,7 +18,7 @@ from aws.runtime_in_memory import (
 from cordyna_core import Context, UserError
 from cordyna_core.aws import command_handler
 from cordyna_core.aws.command_handler import handle_event
-from cordyna_core.aws.runtime import build_server_runtime, work_queue
+from cordyna_core.aws.runtime import build_server_runtime, check_queue, work_queue
 from cordyna_core.contract.commands import RunTask
 from cordyna_core.contract.declaration import ServerDeclared
 from cordyna_core.contract.envelope import MalformedEvent
@@ -220,6 +220,25 @@ def test_build_runtime_reads_the_environment_once(monkeypatch: pytest.MonkeyPatc
     assert made.queue is not None
     assert made.claims is not None
     build_server_runtime.cache_clear()
+
+
+def test_queues_are_those_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    for function in (work_queue, check_queue):
+        function.cache_clear()
+        request.addfinalizer(function.cache_clear)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("CORDYNA_QUEUE_URL", "https://sqs.example/work")
+    monkeypatch.delenv("CORDYNA_CHECK_QUEUE_URL", raising=False)
+    assert check_queue() is None
+    check_queue.cache_clear()
+    monkeypatch.setenv("CORDYNA_CHECK_QUEUE_URL", "https://sqs.example/checks")
+    asked = (work_queue(), check_queue())
+    assert [queue and queue.url for queue in asked] == [
+        "https://sqs.example/work",
+        "https://sqs.example/checks",
+    ]
 
 
 def test_door_without_queue_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,16 +32,16 @@ class WorkQueue:
     """One queue. Every method raises what botocore raises."""
 
     def __init__(self, client: Any, url: str) -> None:
-        self._client, self._url = client, url
+        self._client, self.url = client, url
 
     def send(self, body: str, *, delay_s: int = 0) -> None:
         """Send a message, which is delivered after `delay_s` (at most 900) at the earliest."""
-        self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s)
+        self._client.send_message(QueueUrl=self.url, MessageBody=body, DelaySeconds=delay_s)
 
     def receive(self, visibility_s: int) -> Sequence[QueuedCommand]:
         """Return at most one message, as soon as there is one; none after LONG_POLL_S."""
         answer = self._client.receive_message(
-            QueueUrl=self._url,
+            QueueUrl=self.url,
             MaxNumberOfMessages=1,
             WaitTimeSeconds=LONG_POLL_S,
             VisibilityTimeout=visibility_s,
@@ -57,10 +57,10 @@ class WorkQueue:
         ]
 
     def delete(self, delivery: QueuedCommand) -> None:
-        self._client.delete_message(QueueUrl=self._url, ReceiptHandle=delivery.receipt)
+        self._client.delete_message(QueueUrl=self.url, ReceiptHandle=delivery.receipt)
 
     def hold(self, delivery: QueuedCommand, visibility_s: int) -> None:
         """Keep a message for `visibility_s` from now; 0 returns it to the queue at once."""
         self._client.change_message_visibility(
-            QueueUrl=self._url, ReceiptHandle=delivery.receipt, VisibilityTimeout=visibility_s
+            QueueUrl=self.url, ReceiptHandle=delivery.receipt, VisibilityTimeout=visibility_s
         )
