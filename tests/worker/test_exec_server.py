@@ -1,11 +1,13 @@
 """A server in POSIX shell, over the local worker protocol."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cordyna_core.worker.pool.events import DeadLetter, Declared, LoadFailed
-from worker.running import SERVERS, Session, a_session
+from worker.running import FAST, SERVERS, Session, a_session
 
 
 @pytest.fixture
@@ -74,3 +76,37 @@ def test_command_that_only_prints_fails_to_load() -> None:
 
         assert isinstance(failed, LoadFailed)
         assert "exit code 0" in failed.error
+
+
+SECOND_HANGS = """
+import json, pathlib, sys, time
+starts = pathlib.Path(__file__).with_name("starts")
+with starts.open("a") as file:
+    file.write(".")
+if len(starts.read_text()) == 2:
+    time.sleep(600)
+print(json.dumps({"detail-type": "ServerDeclared", "detail": {"server": "x"}}), flush=True)
+held = pathlib.Path(__file__).with_name("held")
+for line in sys.stdin:
+    detail = json.loads(line)["detail"]
+    while detail["task"] == "holds" and held.exists():
+        time.sleep(0.01)
+    own = {name: detail[name] for name in ("run_id", "task", "attempt")}
+    state = {**own, "state": "completed", "output": len(starts.read_text())}
+    print(json.dumps({"detail-type": "TaskStateChanged", "detail": state}), flush=True)
+"""
+
+
+def test_further_worker_that_hangs_gives_its_place_back(tmp_path: Path) -> None:
+    """It loads for ever, and its server may have two: the next one runs the task."""
+    file, held = tmp_path / "server.py", tmp_path / "held"
+    file.write_text(SECOND_HANGS)
+    held.touch()
+    with a_session(FAST._replace(load_timeout_s=1.0, restart_min_s=0.05)) as session:
+        answer = session.load(f"exec:{sys.executable} {file}", concurrency=2)
+        assert isinstance(answer, Declared), answer
+        holding = session.begin("holds", server="x")
+
+        assert session.do("other", server="x").final["output"] == 3
+        held.unlink()
+        assert session.end(holding).final["output"] == 3

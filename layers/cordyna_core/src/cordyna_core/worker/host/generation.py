@@ -64,6 +64,7 @@ class Generation:
         self.has_failed = False
         self.workers: dict[Worker, None] = {}
         self._processes: dict[Worker, PythonProcess] = {}
+        self._worker_clocks: dict[Worker, LoadClock] = {}
         self._template: TemplateLink | None = None
         self._first: PythonProcess | None = None
         self._load_clock = LoadClock(services.loop, services.settings, self._load_timed_out)
@@ -158,7 +159,8 @@ class Generation:
     def _start_spawned(self) -> None:
         spec = self.spec._replace(isolation="spawn")
         started = start_python(spec, self._services.token)
-        self._use_as_worker(PythonProcess(self._services, self.log, started))
+        worker = self._use_as_worker(PythonProcess(self._services, self.log, started))
+        self._limit_load(worker, started.pid)
 
     def _use_as_worker(self, process: PythonProcess) -> Worker:
         worker = Worker(self._services, self)
@@ -170,8 +172,8 @@ class Generation:
 
     def _start_exec(self) -> None:
         started = start_exec(self.spec, self._services.token)
-        self._watch_load(started.pid)
         worker = Worker(self._services, self)
+        self._limit_load(worker, started.pid)
         self.workers[worker] = None
         worker.transport = ExecTransport(self._services, started, worker, self.log.feed)
         worker.set_child(self._services.children.add(started.pid, worker.process_exited))
@@ -179,8 +181,29 @@ class Generation:
     # -- loading ------------------------------------------------------------------------------
 
     def _watch_load(self, pid: int) -> None:
+        self._load_clock.watch(lambda: processes.progress_of(pid))
+
+    def _limit_load(self, worker: Worker, pid: int) -> None:
+        """Watch the load of this worker; one that is not the first has a clock of its own."""
         if self._load_clock.is_running:
-            self._load_clock.watch(lambda: processes.progress_of(pid))
+            self._watch_load(pid)
+            return
+
+        def time_out(seconds: float) -> None:
+            self._load_error = self._without_declaration(seconds)
+            worker.kill()
+
+        clock = LoadClock(self._services.loop, self._services.settings, time_out)
+        clock.watch(lambda: processes.progress_of(pid))
+        self._worker_clocks[worker] = clock
+
+    def _stop_clock(self, worker: Worker) -> None:
+        clock = self._worker_clocks.pop(worker, None)
+        if clock is not None:
+            clock.stop()
+
+    def _without_declaration(self, seconds: float) -> str:
+        return f"{self.spec.target} sent no ServerDeclared within {seconds:g} s"
 
     def _template_frame(self, frame: Frame) -> None:
         detail = frame.detail
@@ -216,7 +239,7 @@ class Generation:
             self._owner.on_declared(self)
 
     def _load_timed_out(self, seconds: float) -> None:
-        self._fail(f"{self.spec.target} sent no ServerDeclared within {seconds:g} s")
+        self._fail(self._without_declaration(seconds))
 
     def _fail(self, error: str, *, is_transient: bool = False) -> None:
         if not self._load_clock.is_running:
@@ -309,6 +332,7 @@ class Generation:
 
     def on_worker_idle(self, worker: Worker) -> None:
         """See worker.WorkerOwner."""
+        self._stop_clock(worker)
         self._rest_s = self._services.settings.restart_min_s
         if self.is_retired:
             worker.retire()
@@ -328,12 +352,13 @@ class Generation:
     def on_worker_gone(self, worker: Worker) -> None:
         """See worker.WorkerOwner."""
         self.workers.pop(worker, None)
+        self._stop_clock(worker)
         process = self._processes.pop(worker, None)
         if process is not None:
             process.close()
         if not worker.has_loaded and not self.is_retired and not self.has_failed:
             code = worker.exit_code
-            error = self._load_error or self._ended_while_loading(code)
+            error, self._load_error = self._load_error or self._ended_while_loading(code), ""
             self._worker_failed(error, is_transient=_was_killed(code))
         self._check_empty()
 
