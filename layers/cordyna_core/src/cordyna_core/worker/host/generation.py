@@ -295,7 +295,7 @@ class Generation:
     # -- what workers report ------------------------------------------------------------------
 
     def on_worker_frame(self, worker: Worker, frame: Frame) -> None:
-        """See worker.WorkerOwner. Unknown frames are ignored, as the protocol says."""
+        """See WorkerOwner. Unknown frames are ignored, as the protocol says."""
         if worker.phase != "loading":
             return
         if frame.detail_type == "LoadFailed":
@@ -307,7 +307,7 @@ class Generation:
             self.on_worker_idle(worker)
 
     def on_unreadable_frame(self, worker: Worker, why: str) -> None:
-        """See worker.WorkerOwner. Without its first frame a worker cannot be used."""
+        """See WorkerOwner. Without its first frame a worker cannot be used."""
         if worker.phase != "loading":
             return
         error = f"{self.spec.target} was refused: its first frame cannot be read: {why}"
@@ -331,7 +331,7 @@ class Generation:
         self.on_worker_idle(worker)
 
     def on_worker_idle(self, worker: Worker) -> None:
-        """See worker.WorkerOwner."""
+        """See WorkerOwner."""
         self._stop_clock(worker)
         self._rest_s = self._services.settings.restart_min_s
         if self.is_retired:
@@ -340,17 +340,17 @@ class Generation:
             self._owner.on_free_worker(self)
 
     def on_worker_leaving(self, worker: Worker) -> None:
-        """See worker.WorkerOwner."""
+        """See WorkerOwner."""
         if worker.has_loaded and not self.is_retired:
             self._owner.on_free_worker(self)
 
     def on_worker_stuck(self, worker: Worker) -> None:
-        """See worker.WorkerOwner."""
+        """See WorkerOwner."""
         if self._template is not None:
             self._template.kill()
 
     def on_worker_gone(self, worker: Worker) -> None:
-        """See worker.WorkerOwner."""
+        """See WorkerOwner."""
         self.workers.pop(worker, None)
         self._stop_clock(worker)
         process = self._processes.pop(worker, None)
@@ -363,12 +363,12 @@ class Generation:
         self._check_empty()
 
     def on_attempt_unstarted(self, attempt: AttemptRecord, why: str) -> None:
-        """See worker.WorkerOwner."""
+        """See WorkerOwner."""
         self._worker_failed(why)
         self._owner.on_attempt_unstarted(attempt)
 
     def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None:
-        """See worker.WorkerOwner."""
+        """See WorkerOwner."""
         self._owner.on_attempt_released(attempt, outcome)
 
 

@@ -19,7 +19,7 @@ when nothing of it can run any more: the worker is idle and clean, or its group 
 
 import signal
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from cordyna_core.worker import processes, verdicts
 from cordyna_core.worker.host import answers
@@ -29,6 +29,7 @@ from cordyna_core.worker.host.loop import Timer
 from cordyna_core.worker.host.services import Services
 from cordyna_core.worker.host.transports import Transport
 from cordyna_core.worker.host.worker_group import WorkerGroup
+from cordyna_core.worker.host.worker_owner import WorkerOwner
 from cordyna_core.worker.protocol import (
     COMMANDS,
     FINAL_STATES,
@@ -41,34 +42,10 @@ from cordyna_core.worker.protocol import (
 _NO_MORE_WORK: Final = frozenset({"ending", "gone"})
 
 
-class WorkerOwner(Protocol):
-    """What a worker reports to."""
-
-    def on_worker_frame(self, worker: "Worker", frame: Frame) -> None:
-        """A frame that is not about an attempt."""
-
-    def on_unreadable_frame(self, worker: "Worker", why: str) -> None: ...
-    def on_worker_idle(self, worker: "Worker") -> None: ...
-
-    def on_worker_leaving(self, worker: "Worker") -> None:
-        """It takes no more work: its place is free."""
-
-    def on_worker_stuck(self, worker: "Worker") -> None:
-        """It was killed, but its end was not reported."""
-
-    def on_worker_gone(self, worker: "Worker") -> None:
-        """Its group has ended."""
-
-    def on_attempt_unstarted(self, attempt: AttemptRecord, why: str) -> None:
-        """It was given to this worker, and has certainly not begun: the system has no room."""
-
-    def on_attempt_released(self, attempt: AttemptRecord, outcome: str) -> None: ...
-
-
 class Worker:
     """See the module."""
 
-    def __init__(self, services: Services, owner: WorkerOwner) -> None:
+    def __init__(self, services: Services, owner: "WorkerOwner[Worker]") -> None:
         self._services, self._owner = services, owner
         self._group = WorkerGroup(services, lambda: owner.on_worker_stuck(self))
         self.transport: Transport | None = None
