@@ -51,8 +51,9 @@ class Deployed:
         return [failed["itemIdentifier"] for failed in answer["batchItemFailures"]]
 
     def work(self, body: Callable[[], object] = lambda: 1) -> None:
-        """Deliver all of the work queue."""
-        handle_event(a_server(task_1=body), records(*self.queue.bodies), runtime=self.adapters)
+        """Deliver all of the work queue, whose messages can be handled."""
+        server, messages = a_server(task_1=body), records(*self.queue.bodies)
+        assert handle_event(server, messages, runtime=self.adapters) == {"batchItemFailures": []}
 
     @property
     def adapters(self) -> Any:
