@@ -41,6 +41,15 @@ def test_cancellation_by_another_process_is_read_rarely() -> None:
     assert claims.asked == 1
 
 
+def test_table_without_a_cancellation_is_read_once_an_interval() -> None:
+    claims, now = CancellableMemoryClaims(), NOW
+    cancellation = Cancellations(claims, lambda: now).of(COMMAND)
+    for reads in range(1, 4):
+        now += runtime.CANCELLED_READ_INTERVAL_S
+        assert not any(cancellation() for _ in range(100))
+        assert claims.asked == reads
+
+
 def test_cancellation_in_the_table_interrupts_async_body(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -86,6 +86,14 @@ def test_handle_no_event_declares_the_server(call: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize("call", [{"declare": False}, {"declare": True, "server": "another"}])
+def test_handle_other_request_declares_nothing(call: dict[str, Any]) -> None:
+    runtime = RuntimeInMemory()
+    with pytest.raises(MalformedEvent):
+        handle_event(a_server(task_1=lambda: 1), call, runtime=runtime.adapters)
+    assert runtime.published == []
+
+
 def test_handle_describe_server_answers_with_ids_of_its_own() -> None:
     runtime = RuntimeInMemory()
     for _ in range(2):

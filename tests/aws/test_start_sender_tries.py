@@ -117,6 +117,19 @@ def test_process_forgets_what_is_sent_or_taken_back(
     assert (process._waiting, process._sending) == ({}, {})
 
 
+def test_bus_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up_after: list[float | None] = []
+
+    def urlopen(*_: Any, timeout: float | None = None, **__: Any) -> Any:
+        given_up_after.append(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    request = {"url": "http://127.0.0.1", "ca_file": "", "body": "{}", "headers": {}}
+    assert start_sender_process.post(request) == "TimeoutError: timed out"
+    assert given_up_after == [start_sender_process.TIMEOUT_S]
+
+
 def test_process_stops_what_is_taken_back_between_tries(
     endpoint_of: Callable[..., Endpoint],
 ) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from cordyna_cdk import Container
+from cordyna_core.aws.claims import EXPIRY, KEY
+from cordyna_core.aws.sqs_worker import DRAIN_MAX_S
 from infra.team_stack import deployed
 from infra.templates import listed, text_of
 
@@ -80,3 +82,23 @@ def test_container_may_extend_message_visibility(tmp_path: Path, code: Path) -> 
         for action in listed(statement["Action"])
     }
     assert "sqs:ChangeMessageVisibility" in actions
+
+
+def test_instance_is_killed_after_its_bodies_have_drained(tmp_path: Path, code: Path) -> None:
+    template = deployed(tmp_path, code=code, container=Container())
+    (container,) = template.one("AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+    assert container["StopTimeout"] > DRAIN_MAX_S
+
+
+def test_claims_expire_by_what_the_library_writes(tmp_path: Path, code: Path) -> None:
+    table = deployed(tmp_path, code=code, container=Container()).one("AWS::DynamoDB::GlobalTable")
+    assert table["KeySchema"] == [{"AttributeName": KEY, "KeyType": "HASH"}]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": EXPIRY, "Enabled": True}
+
+
+def test_command_waits_a_minute_for_the_ingress(tmp_path: Path, code: Path) -> None:
+    """After that it is stale, and a dead letter says why nothing came of it."""
+    rules = deployed(tmp_path, code=code, container=Container()).all("AWS::Events::Rule").values()
+    (target,) = [target for rule in rules if "EventPattern" in rule for target in rule["Targets"]]
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
+    assert "DeadLetterConfig" in target

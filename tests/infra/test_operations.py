@@ -8,6 +8,7 @@ import pytest
 
 from architecture.repository import ROOT
 from cerebro.adapters.aws.timers import QUEUE_DELAY_MAX_S
+from cerebro.handlers.sweep import SWEEP_INTERVAL_S
 from cordyna_infra.handlers import HANDLERS
 from infra.conftest import synthesized
 from infra.templates import Template, listed, text_of
@@ -58,6 +59,8 @@ def test_sweep_that_does_not_run_is_an_alarm(stacks: dict[str, Template]) -> Non
     treated = {name: alarm["TreatMissingData"] for name, alarm in alarms(stacks).items()}
     assert treated.pop("no-sweep") == "breaching"
     assert set(treated.values()) == {"notBreaching"}
+    # A shorter period would end the alarm between two sweeps.
+    assert alarms(stacks)["unfinished-sweep"]["Period"] == SWEEP_INTERVAL_S
 
 
 def test_alarms_are_explained_in_operating_md(stacks: dict[str, Template]) -> None:
