@@ -63,6 +63,14 @@ def test_runs_of_all_shards_are_listed_newest_first(deployed: Deployed) -> None:
     assert [run.id for run in store.runs(5)] == ids[:-6:-1]
 
 
+def test_runs_of_several_requests_are_as_many_as_asked_for(deployed: Deployed) -> None:
+    store = deployed.process()
+    store.write_plan(a_plan())
+    for number in range(130):
+        store.write_run(a_run(f"run-{number:03}", created_at=NOW + number), None)
+    assert [run.id for run in store.runs(110)] == [f"run-{n:03}" for n in range(129, 19, -1)]
+
+
 def test_run_is_listed_until_it_expires(deployed: Deployed) -> None:
     invoked(deployed.process(), a_run())
     for day in range(0, 90, 10):

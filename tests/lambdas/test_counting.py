@@ -207,5 +207,6 @@ def test_flush_empties_the_buffer(
     metrics: MetricsBuffer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metrics.count("RunsStarted")
-    assert len(counted(metrics, capsys)) == 1
+    metrics.record_duration("AckLatency", 2.0, server="a")
+    assert len(counted(metrics, capsys)) == 2
     assert counted(metrics, capsys) == []
