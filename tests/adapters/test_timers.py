@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.cloud import ACCOUNT, ENDPOINT, client
@@ -60,6 +60,7 @@ def test_page_timer_within_15_minutes_is_a_delayed_message() -> None:
     st.builds(VirtualAws, late_s=st.sampled_from([0.0, LATE_MAX_S]), waits_in_queue=st.booleans()),
     st.floats(0, 2000),
 )
+@example(VirtualAws(late_s=0.0, waits_in_queue=True), 903.0)
 def test_timer_sent_again_while_early_fires_in_time(aws: VirtualAws, ahead: float) -> None:
     timer = PageTimer(RUN, 3, aws.now + ahead)
     aws.timers.send_page_timer(timer)

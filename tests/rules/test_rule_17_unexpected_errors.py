@@ -15,7 +15,7 @@ from cerebro.shell import ProgramFailed, perform
 from cordyna_core.contract.commands import DescribeServer, InvokeTask
 from cordyna_core.contract.envelope import seal
 from cordyna_core.contract.ids import CLIENT, server_source
-from cordyna_core.contract.state_updates import InvocationRejected
+from cordyna_core.contract.state_updates import InvocationRejected, TaskStateChanged
 from cordyna_core.contract.time import utc
 from cordyna_core.errors import ServiceError
 from world.declarations import declared
@@ -131,3 +131,11 @@ def test_message_without_time_for_its_effects_is_delivered_again() -> None:
     outcome = receive([delivery], world.driver.ports, check_time=raise_too_late)
     assert (outcome.again, outcome.dead_letters) == (["receipt"], [])
     assert world.driver.ports.store.runs(1) == []
+
+
+def test_message_that_a_program_refuses_is_no_failure_of_cerebro() -> None:
+    """It is a dead letter with its own reason, and its sender is not sent another one."""
+    world = a_world("a")
+    update = TaskStateChanged(server="s", run_id="0" * 26, task="a", attempt=1, state="completed")
+    ((_, reason),) = receive([sealed(update, server_source("s"))], world.driver.ports).dead_letters
+    assert reason == f"run {'0' * 26} is not known"
