@@ -40,7 +40,7 @@ def task_output(session: AwsSession, name: str, run_id: str, since_ms: int) -> l
             if record.get("run_id") == run_id and "stream" in record:
                 fields = {"at": record["timestamp"], "text": record.get("message", "")}
                 lines.append(LogLine.model_validate({**record, **fields}))
-    return sorted(lines, key=lambda line: line.at)
+    return lines
 
 
 def _lines(
